@@ -1,0 +1,27 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrLocked: another process holds the directory's lock.
+	ErrLocked = errors.New("journal: the data directory is in use by another process")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("journal: closed")
+	// ErrNotFound: no entry, mark or name of that kind.
+	ErrNotFound = errors.New("journal: not found")
+)
+
+// CorruptionError reports a record that is not what was written: a checksum
+// that differs, a length that cannot be, an unknown format version, a gap in
+// the log. A store that finds one refuses to open.
+type CorruptionError struct {
+	Key    string // the key, as Dump prints it
+	Reason string
+}
+
+func (e *CorruptionError) Error() string {
+	return fmt.Sprintf("journal: corrupt record at %s: %s", e.Key, e.Reason)
+}
