@@ -1,0 +1,102 @@
+package brokerproc
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// FreeAddress is a loopback address whose port was free a moment ago. Two
+// programs that ask at the same time get different ones.
+func FreeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// RSS is the process's resident memory in bytes, as /proc tells.
+func (p *Process) RSS() (int64, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", p.PID()))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return rssOf(f)
+}
+
+// rssOf finds "VmRSS:  123 kB" in a /proc/PID/status.
+func rssOf(status io.Reader) (int64, error) {
+	lines := bufio.NewScanner(status)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) >= 2 && fields[0] == "VmRSS:" {
+			kib, err := strconv.ParseInt(fields[1], 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, fmt.Errorf("no VmRSS line in the status file")
+}
+
+// Metrics is one reading of GET /metrics: series (name and labels, as they are
+// written) to value.
+type Metrics map[string]float64
+
+// Sum adds up the series of a name, whatever their labels.
+func (m Metrics) Sum(name string) float64 {
+	var sum float64
+	for series, v := range m {
+		if base, _, _ := strings.Cut(series, "{"); base == name {
+			sum += v
+		}
+	}
+	return sum
+}
+
+// Metrics reads GET /metrics.
+func (p *Process) Metrics(ctx context.Context) (Metrics, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.HTTP+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("GET /metrics: %s", resp.Status)
+	}
+	return parseMetrics(resp.Body)
+}
+
+// parseMetrics reads the text format of Prometheus, as far as a sum over
+// series needs it: lines of "series value", the rest is comment.
+func parseMetrics(r io.Reader) (Metrics, error) {
+	m := Metrics{}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		line := lines.Text()
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		cut := strings.LastIndexByte(line, ' ')
+		if cut < 0 {
+			return nil, fmt.Errorf("metrics: no value in %q", line)
+		}
+		v, err := strconv.ParseFloat(line[cut+1:], 64)
+		if err != nil {
+			return nil, fmt.Errorf("metrics: %q: %w", line, err)
+		}
+		m[line[:cut]] = v
+	}
+	return m, lines.Err()
+}
