@@ -1,0 +1,7 @@
+package amqp
+
+
+// Conn is the engine of one connection.
+type Conn struct {
+	cfg *Config
+}
