@@ -1,0 +1,249 @@
+// Package oracle judges what clients saw of a broker that was killed again and
+// again. It knows nothing of AMQP, sockets or processes: the workload tells it
+// what it is about to do and what it saw, and the oracle says what of that no
+// correct broker could have done.
+//
+// A kill leaves a client in doubt, so everything has three states. Neither
+// doubt may be resolved by hope: what is in doubt may have happened or not, and
+// both are legal; all the rest is not.
+//
+//	            Sending            Accepted
+//	not sent ------------> unknown ---------> accepted     must come, until settled
+//	                          | Refused
+//	                          +-------------> refused      must never come
+//
+//	            Settling             Settled
+//	delivered ------------> in doubt ---------> confirmed  must never come again
+//	    ^                      |
+//	    +----------------------+ delivered again: that settle was lost
+//
+// Invariant of its use: the workload calls Sending and Settling before the
+// bytes can leave, and Accepted, Delivered and Settled after they came. Then a
+// cause is always known before its effect, whatever the goroutines do.
+package oracle
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// ID names a message. A producer is one sending link: it never comes back after
+// its connection is lost, and sends N = 1, 2, 3 ... to one queue.
+type ID struct {
+	Producer uint32
+	N        uint64
+}
+
+func (id ID) String() string { return fmt.Sprintf("%d/%d", id.Producer, id.N) }
+
+// Consumer names one receiving link.
+type Consumer uint32
+
+// Send is what a producer is about to send.
+type Send struct {
+	ID    ID
+	Queue string
+	// TTL is the message's time to live; 0: it never expires.
+	TTL time.Duration
+	// MayVanish excludes the message from the count of lost ones: it is sent or
+	// consumed pre-settled. It still may not be invented, changed or reordered.
+	MayVanish bool
+	At        time.Time
+}
+
+// Delivery is what a consumer received.
+type Delivery struct {
+	Consumer      Consumer
+	ID            ID
+	DeliveryCount uint32
+	// TTL is the remaining time to live in the header, HasTTL whether there is one.
+	TTL    time.Duration
+	HasTTL bool
+	At     time.Time
+}
+
+// Outcome is what a consumer says of a delivery.
+type Outcome uint8
+
+const (
+	Accept  Outcome = iota + 1 // gone
+	Reject                     // gone
+	Release                    // back in its place, uncounted
+	Fail                       // back in its place, delivery-count + 1
+)
+
+func (o Outcome) removes() bool { return o == Accept || o == Reject }
+
+type sendState uint8
+
+const (
+	sendUnknown sendState = iota
+	sendAccepted
+	sendRefused
+)
+
+type settleState uint8
+
+const (
+	unsettled settleState = iota
+	settleInDoubt
+	settleConfirmed
+)
+
+// message is everything known of one message that was sent.
+type message struct {
+	Send
+	state      sendState
+	acceptedAt time.Time
+	settle     settleState
+	// holder is the consumer that has it now, 0 for none that we know of.
+	holder Consumer
+	// failed counts confirmed Fail outcomes: a lower bound of delivery-count.
+	failed     uint32
+	deliveries int
+	// returnedIn is the life of the broker in which it was last given back.
+	returnedIn int
+}
+
+// consumer is one receiving link, and how far it has come with each producer.
+type consumer struct {
+	queue   string
+	gone    bool
+	highest map[uint32]uint64
+}
+
+// Oracle collects what was done and seen. Safe for concurrent use.
+type Oracle struct {
+	// slack is how late a clock of a busy machine may make a client look.
+	// It is only used where a deadline is judged.
+	slack time.Duration
+
+	mu        sync.Mutex
+	life      int // how many times the broker was started
+	stopping  bool
+	messages  map[ID]*message
+	consumers map[Consumer]*consumer
+	// disrupted is the life in which a consumer of a queue last vanished: what
+	// it held without our having seen it went back.
+	disrupted map[string]int
+	last      Consumer
+	report    Report
+}
+
+// New makes an oracle. slack is the lateness it forgives where it judges TTLs.
+func New(slack time.Duration) *Oracle {
+	return &Oracle{
+		slack: slack, life: 1,
+		messages:  map[ID]*message{},
+		consumers: map[Consumer]*consumer{},
+		disrupted: map[string]int{},
+	}
+}
+
+// Stopping says that the broker is about to be killed: from now on nothing that
+// is settled can be in doubt, because Settling refuses.
+func (o *Oracle) Stopping() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stopping = true
+}
+
+// Restarted says that the broker ended and all its clients have noticed.
+// REQUIRES: no call of a client of the former life is still to come.
+func (o *Oracle) Restarted() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.life++
+	o.stopping = false
+	for _, m := range o.messages {
+		m.holder = 0
+	}
+	o.consumers = map[Consumer]*consumer{}
+}
+
+// Sending says that a message is about to be handed to the client.
+func (o *Oracle) Sending(s Send) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.messages[s.ID] = &message{Send: s}
+	o.report.Sent++
+}
+
+// Accepted says that the broker has answered accepted.
+func (o *Oracle) Accepted(id ID, at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	m := o.messages[id]
+	m.state, m.acceptedAt = sendAccepted, at
+	o.report.Accepted++
+}
+
+// Refused says that the broker has answered rejected or released: it says that
+// it did not store the message.
+func (o *Oracle) Refused(id ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.messages[id].state = sendRefused
+	o.report.Refused++
+}
+
+// Attached gives a new consumer of a queue its name.
+func (o *Oracle) Attached(queue string) Consumer {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last++
+	o.consumers[o.last] = &consumer{queue: queue, highest: map[uint32]uint64{}}
+	return o.last
+}
+
+// Detached says that a consumer is about to end with deliveries unsettled, seen
+// or unseen. What it had goes back; what it reports later is not counted.
+func (o *Oracle) Detached(c Consumer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	left, ok := o.consumers[c]
+	if !ok || left.gone {
+		return
+	}
+	left.gone = true
+	o.disrupted[left.queue] = o.life
+	for _, m := range o.messages {
+		if m.holder == c {
+			m.holder, m.returnedIn = 0, o.life
+		}
+	}
+}
+
+// Settling says that a consumer is about to send an outcome. If it answers
+// false, the outcome must not be sent: the consumer or the broker is ending.
+func (o *Oracle) Settling(c Consumer, id ID, out Outcome) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	from, m := o.consumers[c], o.messages[id]
+	if o.stopping || from == nil || from.gone || m == nil || m.holder != c {
+		return false
+	}
+	m.holder = 0
+	if out.removes() {
+		m.settle = settleInDoubt
+	} else {
+		m.returnedIn = o.life
+	}
+	return true
+}
+
+// Settled says that the broker has confirmed an outcome: it has settled the
+// delivery too. It holds even if the consumer has ended meanwhile.
+func (o *Oracle) Settled(id ID, out Outcome) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	m := o.messages[id]
+	o.report.Settled++
+	if out.removes() {
+		m.settle = settleConfirmed
+	}
+	if out == Fail {
+		m.failed++
+	}
+}
