@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/Azure/go-amqp"
+
+	"entrepot/broker/crash/oracle"
+)
+
+// settlers is how many outcomes a consumer may have waiting for confirmation.
+const settlers = 16
+
+// consumer takes from one queue until the broker or the context ends. When it
+// drops its connection, it attaches anew.
+type consumer struct {
+	plan   *queuePlan
+	oracle *oracle.Oracle
+	random *rand.Rand // of the receiving goroutine only
+	// vanish lets it drop its connection. Not in the final drain.
+	vanish bool
+}
+
+func (c *consumer) run(ctx context.Context, addr string) {
+	for ctx.Err() == nil {
+		if !c.attachOnce(ctx, addr) {
+			return
+		}
+	}
+}
+
+// attachOnce is one life of the link. It answers true if the consumer ended it
+// itself, and false if the broker did.
+func (c *consumer) attachOnce(ctx context.Context, addr string) bool {
+	socket, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return false
+	}
+	defer socket.Close()
+	conn, session, err := dialOver(ctx, socket)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	receiver, err := session.NewReceiver(ctx, c.plan.address, &amqp.ReceiverOptions{
+		Credit: c.plan.credit,
+		// The broker settles second: only so is a settle ever confirmed
+		// [amqp-transport 2.6.12].
+		SettlementMode: amqp.ReceiverSettleModeSecond.Ptr(),
+	})
+	if err != nil {
+		return false
+	}
+	link := &link{consumer: c, name: c.oracle.Attached(c.plan.address), receiver: receiver}
+	return link.consume(ctx, socket)
+}
+
+// link is a consumer while it is attached.
+type link struct {
+	*consumer
+	name     oracle.Consumer
+	receiver *amqp.Receiver
+}
+
+// decided is a delivery whose outcome was drawn.
+type decided struct {
+	msg *amqp.Message
+	id  oracle.ID
+	out oracle.Outcome
+}
+
+// consume receives in order in this goroutine, and settles in others, because
+// each of those waits for its confirmation.
+func (l *link) consume(ctx context.Context, socket net.Conn) (vanished bool) {
+	work := make(chan decided)
+	var settling sync.WaitGroup
+	for range settlers {
+		settling.Go(func() {
+			for d := range work {
+				l.settle(ctx, d)
+			}
+		})
+	}
+	defer settling.Wait()
+	defer close(work)
+	for {
+		msg, err := l.receiver.Receive(ctx, nil)
+		if err != nil {
+			return false
+		}
+		id, ok := l.received(msg)
+		if ok {
+			work <- decided{msg, id, l.plan.outcome(l.random)}
+		}
+		if l.vanish && l.random.Float64() < l.plan.vanish {
+			l.oracle.Detached(l.name) // first: the broker may act on the next line at once
+			socket.Close()
+			return true
+		}
+	}
+}
+
+// received tells the oracle of a delivery. The answer is false if there is
+// nothing to settle.
+func (l *link) received(msg *amqp.Message) (oracle.ID, bool) {
+	at := time.Now()
+	id, err := decodeBody(msg.GetData())
+	if err != nil {
+		l.oracle.Unreadable(l.plan.address, err)
+		return id, false
+	}
+	d := oracle.Delivery{Consumer: l.name, ID: id, At: at}
+	if h := msg.Header; h != nil {
+		d.DeliveryCount, d.TTL, d.HasTTL = h.DeliveryCount, h.TTL, h.TTL > 0
+	}
+	return id, l.oracle.Delivered(d)
+}
+
+// settle sends an outcome and waits until the broker has confirmed it.
+func (l *link) settle(ctx context.Context, d decided) {
+	if l.plan.thinks > 0 {
+		select {
+		case <-time.After(l.plan.thinks):
+		case <-ctx.Done():
+			return
+		}
+	}
+	if !l.oracle.Settling(l.name, d.id, d.out) {
+		return
+	}
+	if l.dispose(ctx, d) == nil {
+		l.oracle.Settled(d.id, d.out)
+	}
+}
+
+func (l *link) dispose(ctx context.Context, d decided) error {
+	switch d.out {
+	case oracle.Reject:
+		return l.receiver.RejectMessage(ctx, d.msg, &amqp.Error{Condition: amqp.ErrCondInternalError})
+	case oracle.Release:
+		return l.receiver.ReleaseMessage(ctx, d.msg)
+	case oracle.Fail:
+		return l.receiver.ModifyMessage(ctx, d.msg, &amqp.ModifyMessageOptions{DeliveryFailed: true})
+	default:
+		return l.receiver.AcceptMessage(ctx, d.msg)
+	}
+}
