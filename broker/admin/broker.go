@@ -50,11 +50,10 @@ type Broker interface {
 // that tells the user what to do. Any other error is the broker's own fault
 // and becomes status 500.
 var (
-	ErrNotFound    = errors.New("not found")     // 404: no queue of that name
-	ErrInvalid     = errors.New("invalid")       // 400: the request can't be meant so
-	ErrForbidden   = errors.New("forbidden")     // 403: a policy says no
-	ErrUnavailable = errors.New("unavailable")   // 503: starting, stopping, no leader
-	ErrLimit       = errors.New("limit reached") // 507: no room for one more queue
+	ErrNotFound    = errors.New("not found")   // 404: no queue of that name
+	ErrInvalid     = errors.New("invalid")     // 400: the request can't be meant so
+	ErrForbidden   = errors.New("forbidden")   // 403: a policy says no
+	ErrUnavailable = errors.New("unavailable") // 503: starting, stopping, no leader
 )
 
 // Page is a part of the list of queues.

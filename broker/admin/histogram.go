@@ -11,7 +11,7 @@ import (
 // several times that work; it is made from this one at the scrape.
 type Histogram struct {
 	bounds []int64         // upper bounds, inclusive, ascending
-	scale  float64         // what one unit is in the unit that is shown
+	unit   float64         // how many of the observed units are one that is shown
 	counts []atomic.Uint64 // one a bound, and one for what is above all
 	sum    atomic.Int64
 }
@@ -27,12 +27,12 @@ var SizeBounds = doublings(256, 16<<20)
 var CountBounds = doublings(1, 1024)
 
 // NewLatencyHistogram takes nanoseconds and shows seconds.
-func NewLatencyHistogram() *Histogram { return NewHistogram(LatencyBounds, 1e-9) }
+func NewLatencyHistogram() *Histogram { return NewHistogram(LatencyBounds, 1e9) }
 
 // NewHistogram counts up to each of the bounds, which ascend. Values are
-// multiplied by scale when they are shown.
-func NewHistogram(bounds []int64, scale float64) *Histogram {
-	return &Histogram{bounds: bounds, scale: scale, counts: make([]atomic.Uint64, len(bounds)+1)}
+// divided by unit when they are shown.
+func NewHistogram(bounds []int64, unit float64) *Histogram {
+	return &Histogram{bounds: bounds, unit: unit, counts: make([]atomic.Uint64, len(bounds)+1)}
 }
 
 // Observe counts one value. A nil histogram counts nothing.
@@ -56,10 +56,10 @@ func (h *Histogram) read() (count uint64, sum float64, buckets map[float64]uint6
 	for i := range h.counts {
 		count += h.counts[i].Load()
 		if i < len(h.bounds) {
-			buckets[float64(h.bounds[i])*h.scale] = count
+			buckets[float64(h.bounds[i])/h.unit] = count
 		}
 	}
-	return count, float64(h.sum.Load()) * h.scale, buckets
+	return count, float64(h.sum.Load()) / h.unit, buckets
 }
 
 // decades are the bounds 1, 2 and 5 times each power of ten, from first to last.

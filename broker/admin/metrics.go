@@ -1,49 +1,53 @@
 package admin
 
 // Metrics is one reading of a broker's totals. Counters only grow, from 0 at
-// the start of the process.
+// the start of the process. Maps are by the value of a series' label, and hold
+// only values out of a small fixed set: never a name that a client chooses.
 type Metrics struct {
-	// Counters of messages.
-	Received  uint64            // came in over AMQP, whatever became of them
-	Accepted  uint64            // stored, and answered so (or pre-settled)
-	Refused   map[string]uint64 // not stored, by reason: queue-full, node-full, disk-low, too-large, ...
-	Delivered uint64            // sent to consumers, each time counted
-	Settled   map[string]uint64 // outcomes from consumers: accepted, released, modified, rejected
-	Expired   uint64            // removed because their deadline had passed
-	Dropped   map[string]uint64 // removed otherwise than by a consumer's accepted or expiry: rejected, max-deliveries, purged, deleted
+	// Messages in.
+	Received uint64            // complete messages that came in over AMQP, whatever became of them
+	Accepted uint64            // stored durably
+	Refused  map[string]uint64 // not stored, by reason: queue-full, node-full, disk-low, invalid, ...
 
-	// Gauges of what is stored.
-	Queues           uint64  // declared or created
-	ActiveQueues     uint64  // with a consumer, or something unsettled
+	// Messages out. What has left a queue is in exactly one of Settled's
+	// accepted, Expired and Dropped.
+	Delivered uint64            // sent to consumers; a redelivery counts again
+	Settled   map[string]uint64 // what consumers answered: accepted, released, modified, rejected
+	Expired   uint64            // removed because their deadline had passed
+	Dropped   map[string]uint64 // removed for another reason: rejected, max-deliveries, purged, deleted
+
+	// What is stored now.
+	Queues           uint64  // that exist
+	ActiveQueues     uint64  // with a consumer, or with messages out
 	Messages         uint64  // in all queues
 	Bytes            uint64  // of those messages
-	OldestAgeSeconds float64 // of the oldest message still in the log's window; 0 when there is none
-	WindowBytes      uint64  // messages held in memory that are not in their queue's keys yet
+	OldestAgeSeconds float64 // since the oldest message that is not yet removed came in; 0 when there is none
+	WindowBytes      uint64  // of messages that are in the log and in memory, and not yet in their queue's keys
 
 	// Connections.
 	Connections       uint64            // open now
 	ConnectionsOpened uint64            // ever
-	ConnectionsFailed map[string]uint64 // ended by an error, by its condition (amqp:decode-error, ...)
-	LoginsRefused     uint64            // wrong user or password, AMQP and HTTP
+	ConnectionsFailed map[string]uint64 // that ended with an error, by its AMQP condition
+	LoginsRefused     uint64            // over AMQP and HTTP
 	Sessions          uint64            // open now
-	LinksIn           uint64            // attached senders of clients
-	LinksOut          uint64            // attached receivers of clients
-	BytesRead         uint64            // from AMQP sockets
-	BytesWritten      uint64            // to AMQP sockets
+	LinksIn           uint64            // on which clients send, attached now
+	LinksOut          uint64            // on which clients receive, attached now
+	BytesRead         uint64            // from AMQP clients
+	BytesWritten      uint64            // to AMQP clients
 
-	// Storage.
-	DiskFreeBytes   uint64 // free space under the data directory
-	DiskLow         bool   // messages are not accepted for lack of space
-	StoreBytes      uint64 // size of the store on disk
-	StoreWritten    uint64 // bytes written to disk: log, flushes, compactions
-	StoreStalls     uint64 // times that the store made writers wait
-	LogAppliedIndex uint64 // last entry that memory has seen
-	LogDurableIndex uint64 // K: last entry whose effect is in the store's keys
+	// The store.
+	DiskFreeBytes   uint64 // under the data directory
+	DiskLow         bool   // nothing is accepted for want of disk space
+	StoreBytes      uint64 // on disk
+	StoreWritten    uint64 // bytes ever written: log, flushes, compactions
+	StoreStalls     uint64 // how often writers had to wait for the store
+	LogAppliedIndex uint64 // the last entry that memory has seen
+	LogDurableIndex uint64 // K: the last entry whose effect is in the store's keys
 
-	// Histograms; nil ones are not shown.
-	AcceptLatency *Histogram // from the message's last byte to its outcome on the way out, nanoseconds
-	FsyncLatency  *Histogram // of the log, nanoseconds
-	PackBytes     *Histogram // size of a pack
+	// Histograms; one that is nil is not shown.
+	AcceptLatency *Histogram // nanoseconds from a message's last byte to its outcome on the way out
+	FsyncLatency  *Histogram // nanoseconds of an fsync of the log
+	PackBytes     *Histogram // bytes of a pack
 	PackRecords   *Histogram // records in a pack
 
 	// PerQueue are the queues whose policy asks for series of their own.
@@ -57,4 +61,123 @@ type QueueMetrics struct {
 	Bytes     uint64
 	Unsettled uint64
 	Consumers uint64
+}
+
+// A series is one metric family without labels, or with the one label that its
+// values differ by.
+type series struct {
+	name    string
+	help    string
+	counter bool
+	label   string // empty: value, else values
+	value   func(*Metrics) float64
+	values  func(*Metrics) map[string]uint64
+}
+
+// families are the series that cost the same whatever the number of queues.
+// docs/metrics.md is made from them.
+var families = []series{
+	count("entrepot_messages_received_total", "Messages that came in over AMQP, whatever became of them.",
+		func(m *Metrics) uint64 { return m.Received }),
+	count("entrepot_messages_accepted_total", "Messages stored durably.",
+		func(m *Metrics) uint64 { return m.Accepted }),
+	countBy("reason", "entrepot_messages_rejected_total", "Messages not stored, by reason.",
+		func(m *Metrics) map[string]uint64 { return m.Refused }),
+	count("entrepot_messages_delivered_total", "Messages sent to consumers; a redelivery counts again.",
+		func(m *Metrics) uint64 { return m.Delivered }),
+	countBy("outcome", "entrepot_messages_settled_total", "What consumers answered to deliveries, by outcome.",
+		func(m *Metrics) map[string]uint64 { return m.Settled }),
+	count("entrepot_messages_expired_total", "Messages removed because their deadline had passed.",
+		func(m *Metrics) uint64 { return m.Expired }),
+	countBy("reason", "entrepot_messages_dropped_total", "Messages removed otherwise than by expiry or a consumer's accepted, by reason.",
+		func(m *Metrics) map[string]uint64 { return m.Dropped }),
+
+	gauge("entrepot_queues", "Queues that exist.",
+		func(m *Metrics) uint64 { return m.Queues }),
+	gauge("entrepot_active_queues", "Queues with a consumer, or with messages out.",
+		func(m *Metrics) uint64 { return m.ActiveQueues }),
+	gauge("entrepot_messages", "Depth: messages in all queues.",
+		func(m *Metrics) uint64 { return m.Messages }),
+	gauge("entrepot_message_bytes", "Bytes of the messages in all queues.",
+		func(m *Metrics) uint64 { return m.Bytes }),
+	{name: "entrepot_oldest_message_age_seconds", help: "Age of the oldest message in any queue; 0 when there is none.",
+		value: func(m *Metrics) float64 { return m.OldestAgeSeconds }},
+	gauge("entrepot_window_bytes", "Bytes of messages that are in the log and in memory, and not yet in their queue's keys.",
+		func(m *Metrics) uint64 { return m.WindowBytes }),
+
+	gauge("entrepot_connections", "AMQP connections open now.",
+		func(m *Metrics) uint64 { return m.Connections }),
+	count("entrepot_connections_opened_total", "AMQP connections ever opened.",
+		func(m *Metrics) uint64 { return m.ConnectionsOpened }),
+	countBy("condition", "entrepot_connections_failed_total", "AMQP connections that ended with an error, by its condition.",
+		func(m *Metrics) map[string]uint64 { return m.ConnectionsFailed }),
+	count("entrepot_logins_refused_total", "Wrong users or passwords, over AMQP and HTTP.",
+		func(m *Metrics) uint64 { return m.LoginsRefused }),
+	gauge("entrepot_sessions", "AMQP sessions open now.",
+		func(m *Metrics) uint64 { return m.Sessions }),
+	{name: "entrepot_links", help: "AMQP links attached now: in, on which clients send; out, on which they receive.", label: "direction",
+		values: func(m *Metrics) map[string]uint64 { return map[string]uint64{"in": m.LinksIn, "out": m.LinksOut} }},
+	count("entrepot_network_read_bytes_total", "Bytes read from AMQP clients.",
+		func(m *Metrics) uint64 { return m.BytesRead }),
+	count("entrepot_network_written_bytes_total", "Bytes written to AMQP clients.",
+		func(m *Metrics) uint64 { return m.BytesWritten }),
+
+	gauge("entrepot_disk_free_bytes", "Free space under the data directory.",
+		func(m *Metrics) uint64 { return m.DiskFreeBytes }),
+	{name: "entrepot_disk_low", help: "1 while nothing is accepted for want of disk space.",
+		value: func(m *Metrics) float64 {
+			if m.DiskLow {
+				return 1
+			}
+			return 0
+		}},
+	gauge("entrepot_store_bytes", "Size of the store on disk.",
+		func(m *Metrics) uint64 { return m.StoreBytes }),
+	count("entrepot_store_written_bytes_total", "Bytes written to disk by the store: log, flushes, compactions.",
+		func(m *Metrics) uint64 { return m.StoreWritten }),
+	count("entrepot_store_stalls_total", "How often writers had to wait for the store.",
+		func(m *Metrics) uint64 { return m.StoreStalls }),
+	gauge("entrepot_log_applied_index", "The last log entry that memory has seen.",
+		func(m *Metrics) uint64 { return m.LogAppliedIndex }),
+	gauge("entrepot_log_durable_index", "K: the last log entry whose effect is in the store's keys.",
+		func(m *Metrics) uint64 { return m.LogDurableIndex }),
+}
+
+// distributions are the histograms.
+var distributions = []struct {
+	name, help string
+	read       func(*Metrics) *Histogram
+}{
+	{"entrepot_accept_latency_seconds", "From a message's last byte to its outcome on the way out.",
+		func(m *Metrics) *Histogram { return m.AcceptLatency }},
+	{"entrepot_fsync_latency_seconds", "An fsync of the log.",
+		func(m *Metrics) *Histogram { return m.FsyncLatency }},
+	{"entrepot_pack_bytes", "Size of a pack: what one log entry and one fsync carry.",
+		func(m *Metrics) *Histogram { return m.PackBytes }},
+	{"entrepot_pack_records", "Records in a pack.",
+		func(m *Metrics) *Histogram { return m.PackRecords }},
+}
+
+// perQueue are the series of the queues whose policy says "metrics: true", by
+// the label queue.
+var perQueue = []struct {
+	name, help string
+	read       func(*QueueMetrics) uint64
+}{
+	{"entrepot_queue_messages", "Messages in the queue.", func(q *QueueMetrics) uint64 { return q.Messages }},
+	{"entrepot_queue_message_bytes", "Bytes of the messages in the queue.", func(q *QueueMetrics) uint64 { return q.Bytes }},
+	{"entrepot_queue_unsettled", "Messages that are with a consumer.", func(q *QueueMetrics) uint64 { return q.Unsettled }},
+	{"entrepot_queue_consumers", "Links that receive from the queue.", func(q *QueueMetrics) uint64 { return q.Consumers }},
+}
+
+func count(name, help string, value func(*Metrics) uint64) series {
+	return series{name: name, help: help, counter: true, value: func(m *Metrics) float64 { return float64(value(m)) }}
+}
+
+func gauge(name, help string, value func(*Metrics) uint64) series {
+	return series{name: name, help: help, value: func(m *Metrics) float64 { return float64(value(m)) }}
+}
+
+func countBy(label, name, help string, values func(*Metrics) map[string]uint64) series {
+	return series{name: name, help: help, counter: true, label: label, values: values}
 }

@@ -1,0 +1,52 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// failure is the body of every answer that is no success.
+type failure struct {
+	Error string `json:"error"` // a sentence for people
+}
+
+// answer writes a body as JSON.
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store") // all of it is true now and not later
+	w.WriteHeader(status)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(body) // fails only if the client has gone
+}
+
+// fail writes an error.
+func fail(w http.ResponseWriter, status int, text string) { answer(w, status, failure{text}) }
+
+// statuses says which kind of error is which status.
+var statuses = []struct {
+	kind   error
+	status int
+}{
+	{ErrNotFound, http.StatusNotFound},
+	{ErrInvalid, http.StatusBadRequest},
+	{ErrForbidden, http.StatusForbidden},
+	{ErrUnavailable, http.StatusServiceUnavailable},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable},
+	{context.Canceled, http.StatusServiceUnavailable},
+}
+
+// failWith writes what a Broker answered with. What is of no known kind is a
+// fault of the broker: the log gets the whole of it.
+func (h *handler) failWith(w http.ResponseWriter, r *http.Request, err error) {
+	for _, s := range statuses {
+		if errors.Is(err, s.kind) {
+			fail(w, s.status, err.Error())
+			return
+		}
+	}
+	h.logger.Error("admin request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	fail(w, http.StatusInternalServerError, err.Error())
+}

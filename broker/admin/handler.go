@@ -1,0 +1,142 @@
+package admin
+
+import (
+	"context"
+	_ "embed"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"entrepot/broker/config"
+)
+
+// openAPI describes every route below.
+//
+//go:embed openapi.yaml
+var openAPI []byte
+
+// requestTimeout is how long a change may take to become durable before the
+// client is told that it does not know.
+const requestTimeout = 30 * time.Second
+
+// handler answers the requests.
+type handler struct {
+	broker Broker
+	users  *config.Authenticator
+	logger *slog.Logger
+}
+
+// A route is one path and what its methods do. Paths are matched as they were
+// sent, before percent-decoding, so that %2F in a name is part of the name.
+type route struct {
+	path    string
+	open    bool // also without a user: what a probe asks
+	methods map[string]http.HandlerFunc
+}
+
+// routes is the whole of the interface. openapi.yaml lists the same.
+func (h *handler) routes(metrics http.Handler) []route {
+	return []route{
+		{"/healthz", true, methods{"GET": h.health}},
+		{"/readyz", true, methods{"GET": h.ready}},
+		{"/metrics", false, methods{"GET": metrics.ServeHTTP}},
+		{"/api/v1/openapi.yaml", false, methods{"GET": h.description}},
+		{"/api/v1/queues", false, methods{"GET": h.listQueues}},
+		{"/api/v1/queues/{name}", false, methods{"GET": h.showQueue, "PUT": h.declareQueue, "DELETE": h.deleteQueue}},
+		{"/api/v1/queues/{name}/purge", false, methods{"POST": h.purgeQueue}},
+	}
+}
+
+type methods = map[string]http.HandlerFunc
+
+// newHandler makes the handler of everything.
+func newHandler(o Options) http.Handler {
+	h := &handler{broker: o.Broker, users: o.Users, logger: o.Logger}
+	// More scrapes at a time than a few are a mistake and cost only memory.
+	metrics := promhttp.HandlerFor(newRegistry(o.Broker, o.Version), promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+	mux := http.NewServeMux()
+	for _, r := range h.routes(metrics) {
+		mux.Handle(r.path, h.guard(r))
+	}
+	mux.HandleFunc("/", h.nothing)
+	// A page of some other site that a user has open must not be able to purge
+	// queues on loopback, where nobody needs to log in.
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, http.StatusForbidden, "a page of another origin may not change anything here")
+	}))
+	return sameOrigin.Handler(mux)
+}
+
+// guard lets a request through to its method's handler if its user may.
+func (h *handler) guard(r route) http.Handler {
+	allowed := make([]string, 0, len(r.methods))
+	for method := range r.methods {
+		allowed = append(allowed, method)
+	}
+	slices.Sort(allowed)
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !r.open && !h.mayAsk(req) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="entrepot", charset="UTF-8"`)
+			fail(w, http.StatusUnauthorized, "a user of this broker and the password are wanted (HTTP Basic)")
+			return
+		}
+		method := req.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		handle, ok := r.methods[method]
+		if !ok {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			fail(w, http.StatusMethodNotAllowed, req.Method+" is not possible here; possible: "+strings.Join(allowed, ", "))
+			return
+		}
+		ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)
+		defer cancel()
+		handle(w, req.WithContext(ctx))
+	})
+}
+
+// mayAsk: with users configured everybody must be one of them. Without, the
+// listener is loopback (Start sees to that) and everybody may.
+func (h *handler) mayAsk(r *http.Request) bool {
+	if !h.users.Enabled() {
+		return true
+	}
+	name, password, ok := r.BasicAuth()
+	return ok && h.users.Verify(name, password)
+}
+
+type status struct {
+	Status string `json:"status"`
+}
+
+func (h *handler) health(w http.ResponseWriter, _ *http.Request) { tell(w, h.broker.Health()) }
+
+func (h *handler) ready(w http.ResponseWriter, _ *http.Request) { tell(w, h.broker.Ready()) }
+
+// tell answers a probe.
+func tell(w http.ResponseWriter, err error) {
+	if err != nil {
+		fail(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	answer(w, http.StatusOK, status{"ok"})
+}
+
+func (h *handler) description(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = w.Write(openAPI) // fails only if the client has gone
+}
+
+func (h *handler) nothing(w http.ResponseWriter, r *http.Request) {
+	text := "there is nothing here; /api/v1/openapi.yaml lists what there is"
+	if strings.HasPrefix(r.URL.Path, "/api/v1/queues/") {
+		text = "there is nothing here; a slash in the name of a queue is written %2F"
+	}
+	fail(w, http.StatusNotFound, text)
+}
