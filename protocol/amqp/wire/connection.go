@@ -38,3 +38,106 @@ type Error struct {
 	Description string
 	Info        Map
 }
+
+// Descriptor returns DescOpen.
+func (*Open) Descriptor() Descriptor { return DescOpen }
+
+// Append implements Composite.
+func (o *Open) Append(b []byte) []byte {
+	w := writeFields(b, DescOpen)
+	w.string(o.ContainerID)
+	w.stringUnlessEmpty(o.Hostname)
+	w.uintUnless(DefaultMaxFrameSize, o.MaxFrameSize)
+	w.optUshort(Opt[uint16]{V: o.ChannelMax, Set: o.ChannelMax != DefaultChannelMax})
+	w.uintUnless(0, o.IdleTimeOut)
+	w.symbols(o.OutgoingLocales)
+	w.symbols(o.IncomingLocales)
+	w.symbols(o.OfferedCapabilities)
+	w.symbols(o.DesiredCapabilities)
+	w.fields(o.Properties)
+	return w.close()
+}
+
+// Decode implements Composite.
+func (o *Open) Decode(r *Reader) error {
+	f := readFields(r, DescOpen)
+	*o = Open{
+		ContainerID:         must(&f, f.string("container-id")),
+		Hostname:            f.string("hostname").V,
+		MaxFrameSize:        f.uint("max-frame-size").Or(DefaultMaxFrameSize),
+		ChannelMax:          f.ushort("channel-max").Or(DefaultChannelMax),
+		IdleTimeOut:         f.uint("idle-time-out").V,
+		OutgoingLocales:     f.symbols("outgoing-locales"),
+		IncomingLocales:     f.symbols("incoming-locales"),
+		OfferedCapabilities: f.symbols("offered-capabilities"),
+		DesiredCapabilities: f.symbols("desired-capabilities"),
+		Properties:          f.fields("properties"),
+	}
+	return f.close()
+}
+
+// Descriptor returns DescClose.
+func (*Close) Descriptor() Descriptor { return DescClose }
+
+// Append implements Composite.
+func (c *Close) Append(b []byte) []byte {
+	w := writeFields(b, DescClose)
+	w.error(c.Error)
+	return w.close()
+}
+
+// Decode implements Composite.
+func (c *Close) Decode(r *Reader) error {
+	f := readFields(r, DescClose)
+	*c = Close{Error: f.error("error")}
+	return f.close()
+}
+
+// Error returns condition and description in one line.
+func (e *Error) Error() string {
+	if e.Description == "" {
+		return string(e.Condition)
+	}
+	return string(e.Condition) + ": " + e.Description
+}
+
+// Descriptor returns DescError.
+func (*Error) Descriptor() Descriptor { return DescError }
+
+// Append implements Composite.
+func (e *Error) Append(b []byte) []byte {
+	w := writeFields(b, DescError)
+	w.symbol(e.Condition)
+	w.stringUnlessEmpty(e.Description)
+	w.fields(e.Info)
+	return w.close()
+}
+
+// Decode implements Composite.
+func (e *Error) Decode(r *Reader) error {
+	f := readFields(r, DescError)
+	*e = Error{
+		Condition:   must(&f, f.symbol("condition")),
+		Description: f.string("description").V,
+		Info:        f.fields("info"),
+	}
+	return f.close()
+}
+
+// error reads an error, nil if it is absent.
+func (f *fieldReader) error(field string) *Error {
+	if !f.next(field) {
+		return nil
+	}
+	e := new(Error)
+	f.fail(e.Decode(f.r))
+	return e
+}
+
+func (w *fieldWriter) error(e *Error) {
+	if e != nil {
+		w.put(e.Append(w.b))
+	} else {
+		w.null()
+	}
+}

@@ -1,6 +1,9 @@
 package wire
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Error conditions [amqp-transport 2.8.15-2.8.18, amqp-transactions 4.5.8].
 const (
@@ -78,4 +81,8 @@ func decodeError(reason string) error {
 
 func invalidField(reason string) error {
 	return &DecodeError{Condition: CondInvalidField, Reason: reason}
+}
+
+func unknownCode(c byte) error {
+	return decodeError(fmt.Sprintf("the format code 0x%02x is unknown", c))
 }

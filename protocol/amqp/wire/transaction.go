@@ -34,3 +34,90 @@ type TransactionalState struct {
 	// Outcome: StateNone is absent.
 	Outcome DeliveryState
 }
+
+// Descriptor returns DescCoordinator.
+func (*Coordinator) Descriptor() Descriptor { return DescCoordinator }
+
+// Append implements Composite.
+func (c *Coordinator) Append(b []byte) []byte {
+	w := writeFields(b, DescCoordinator)
+	w.symbols(c.Capabilities)
+	return w.close()
+}
+
+// Decode implements Composite.
+func (c *Coordinator) Decode(r *Reader) error {
+	f := readFields(r, DescCoordinator)
+	*c = Coordinator{Capabilities: f.symbols("capabilities")}
+	return f.close()
+}
+
+// Descriptor returns DescDeclare.
+func (*Declare) Descriptor() Descriptor { return DescDeclare }
+
+// Append implements Composite.
+func (d *Declare) Append(b []byte) []byte {
+	w := writeFields(b, DescDeclare)
+	w.any(d.GlobalID)
+	return w.close()
+}
+
+// Decode implements Composite.
+func (d *Declare) Decode(r *Reader) error {
+	f := readFields(r, DescDeclare)
+	*d = Declare{GlobalID: f.any("global-id")}
+	return f.close()
+}
+
+// Descriptor returns DescDischarge.
+func (*Discharge) Descriptor() Descriptor { return DescDischarge }
+
+// Append implements Composite.
+func (d *Discharge) Append(b []byte) []byte {
+	w := writeFields(b, DescDischarge)
+	w.put(AppendBinary(w.b, d.TxnID))
+	w.flag(d.Fail)
+	return w.close()
+}
+
+// Decode implements Composite.
+func (d *Discharge) Decode(r *Reader) error {
+	f := readFields(r, DescDischarge)
+	*d = Discharge{TxnID: f.mustBinary("txn-id"), Fail: f.flag("fail")}
+	return f.close()
+}
+
+// Descriptor returns DescDeclared.
+func (*Declared) Descriptor() Descriptor { return DescDeclared }
+
+// Append implements Composite.
+func (d *Declared) Append(b []byte) []byte {
+	w := writeFields(b, DescDeclared)
+	w.put(AppendBinary(w.b, d.TxnID))
+	return w.close()
+}
+
+// Decode implements Composite.
+func (d *Declared) Decode(r *Reader) error {
+	f := readFields(r, DescDeclared)
+	*d = Declared{TxnID: f.mustBinary("txn-id")}
+	return f.close()
+}
+
+// Descriptor returns DescTransactionalState.
+func (*TransactionalState) Descriptor() Descriptor { return DescTransactionalState }
+
+// Append implements Composite.
+func (s *TransactionalState) Append(b []byte) []byte {
+	w := writeFields(b, DescTransactionalState)
+	w.put(AppendBinary(w.b, s.TxnID))
+	w.state(&s.Outcome)
+	return w.close()
+}
+
+// Decode implements Composite.
+func (s *TransactionalState) Decode(r *Reader) error {
+	f := readFields(r, DescTransactionalState)
+	*s = TransactionalState{TxnID: f.mustBinary("txn-id"), Outcome: f.outcome("outcome")}
+	return f.close()
+}

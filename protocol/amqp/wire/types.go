@@ -76,34 +76,3 @@ func (o Opt[T]) Or(def T) T {
 	}
 	return def
 }
-
-// Types of the elements of an Array [amqp-types 1.6].
-const (
-	TypeNull Type = iota
-	TypeBoolean
-	TypeUbyte
-	TypeUshort
-	TypeUint
-	TypeUlong
-	TypeSignedByte
-	TypeShort
-	TypeInt
-	TypeLong
-	TypeFloat
-	TypeDouble
-	TypeDecimal32
-	TypeDecimal64
-	TypeDecimal128
-	TypeChar
-	TypeTimestamp
-	TypeUUID
-	TypeBinary
-	TypeString
-	TypeSymbol
-	TypeList
-	TypeMap
-	TypeArray
-)
-
-// Type is one of the primitive types.
-type Type uint8
