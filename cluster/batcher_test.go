@@ -1,0 +1,326 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"entrepot/queue"
+)
+
+// fakeRaft stands where Raft stands: it is handed packs and the test decides
+// what becomes of them.
+type fakeRaft struct {
+	b       *Batcher
+	packs   [][]byte
+	futures []*fakeFuture
+	ended   chan struct{}
+}
+
+type fakeFuture struct{ answer chan error }
+
+func (f *fakeFuture) Error() error { return <-f.answer }
+
+func newFakeRaft(outstanding int) *fakeRaft {
+	r := &fakeRaft{ended: make(chan struct{})}
+	now := time.UnixMilli(1000)
+	r.b = newBatcher(limits{packBytes: 1000, packRecords: 4, outstanding: outstanding},
+		func(data []byte) proposal {
+			f := &fakeFuture{answer: make(chan error, 1)}
+			r.packs, r.futures = append(r.packs, data), append(r.futures, f)
+			return f
+		}, func() time.Time { return now }, nil)
+	return r
+}
+
+func (r *fakeRaft) write(i int) { r.b.writing(r.packs[i]) }
+func (r *fakeRaft) store(i int) { r.b.writing(r.packs[i]); r.b.stored() }
+func (r *fakeRaft) apply(i int, replies ...queue.Reply) {
+	p := r.b.committed(r.packs[i])
+	if p != nil {
+		r.b.applied(p, replies)
+	}
+	r.futures[i].answer <- nil
+}
+
+// records lists the payloads of pack i.
+func (r *fakeRaft) records(t *testing.T, i int) string {
+	rd, err := queue.OpenPack(r.packs[i])
+	require.NoError(t, err)
+	var all []string
+	var rec queue.Record
+	for {
+		more, err := rd.Next(&rec)
+		require.NoError(t, err)
+		if !more {
+			return strings.Join(all, " ")
+		}
+		all = append(all, string(rec.Payload))
+	}
+}
+
+func TestWhatGathersDuringAWriteIsTheNextPack(t *testing.T) {
+	r, w := newFakeRaft(1), newRecorder()
+	r.b.lead()
+	w.enqueue(r.b, 1, "a")
+	require.Len(t, r.packs, 1, "nothing was in flight: End sent it, no goroutine was needed")
+	w.enqueue(r.b, 2, "b")
+	w.enqueue(r.b, 3, "c")
+	require.Len(t, r.packs, 1, "one voter: one pack is outstanding")
+	r.store(0)
+	require.Len(t, r.packs, 1, "written is not committed: Raft's loop must get to the commit first")
+	r.apply(0)
+	require.Len(t, r.packs, 2, "the commit of the first sends the second")
+	require.Equal(t, "b c", r.records(t, 1))
+	r.store(1)
+	r.apply(1)
+	w.left.Wait()
+	require.Equal(t, []uint64{1, 2, 3}, w.order)
+	require.Equal(t, 2, w.calls, "neighbours with one waiter are told in one call")
+}
+
+func TestABurstIsNotTorn(t *testing.T) {
+	r, w := newFakeRaft(1), newRecorder()
+	r.b.lead()
+	for i, s := range []string{"a", "b", "c"} {
+		w.add(r.b, uint64(i), s)
+		r.b.EndMore()
+	}
+	require.Empty(t, r.packs, "the caller said that more is to come")
+	r.b.Flush()
+	require.Equal(t, "a b c", r.records(t, 0))
+}
+
+func TestLimitsClosePacks(t *testing.T) {
+	r, w := newFakeRaft(1), newRecorder()
+	r.b.lead()
+	w.enqueue(r.b, 0, "first")
+	for i := range 5 {
+		w.enqueue(r.b, uint64(i+1), string(rune('a'+i)))
+	}
+	big := strings.Repeat("x", 5000)
+	w.enqueue(r.b, 6, big)
+	w.enqueue(r.b, 7, "z")
+	require.Greater(t, r.b.Backlog(), 5000, "what waits can be seen")
+	for i := range 5 {
+		require.Len(t, r.packs, i+1)
+		r.store(i)
+		r.apply(i)
+	}
+	require.Equal(t, "a b c d", r.records(t, 1), "four records are a pack here")
+	require.Equal(t, "e", r.records(t, 2), "the big record did not fit beside it")
+	require.Equal(t, big, r.records(t, 3), "bigger than a pack: a pack of its own")
+	require.Equal(t, "z", r.records(t, 4))
+	w.left.Wait()
+	require.Equal(t, []uint64{0, 1, 2, 3, 4, 5, 6, 7}, w.order)
+	require.Zero(t, r.b.Backlog())
+}
+
+func TestTwoVotersOverlapDiskAndNetwork(t *testing.T) {
+	r, w := newFakeRaft(2), newRecorder()
+	r.b.lead()
+	w.enqueue(r.b, 1, "a")
+	w.enqueue(r.b, 2, "b")
+	require.Len(t, r.packs, 1, "the disk is busy with the first: gather")
+	r.store(0)
+	<-r.b.wake
+	r.b.Flush() // the cutter's part
+	require.Len(t, r.packs, 2, "the first replicates, the second is written")
+	w.enqueue(r.b, 3, "c")
+	r.store(1)
+	require.Len(t, r.packs, 2, "two are outstanding")
+	r.apply(0)
+	require.Len(t, r.packs, 3)
+}
+
+func TestResultsAreMatchedToWaiters(t *testing.T) {
+	r, v, w := newFakeRaft(1), newRecorder(), newRecorder()
+	r.b.lead()
+	v.add(r.b, 1, "a")
+	r.b.EndMore()
+	r.b.Begin(0).Builder.Enqueue(1, 0, 0, []byte("nobody waits for this one"))
+	r.b.EndMore()
+	w.add(r.b, 2, "b")
+	r.b.EndMore()
+	v.add(r.b, 3, "c")
+	r.b.EndMore()
+	r.b.Flush()
+	r.store(0)
+	r.apply(0, queue.Reply{Seq: 10}, queue.Reply{Seq: 11}, queue.Reply{Seq: 12}, queue.Reply{Seq: 13})
+	require.EqualValues(t, 10, v.told[1][0].result.Seq)
+	require.EqualValues(t, 12, w.told[2][0].result.Seq, "the record without a waiter is skipped")
+	require.EqualValues(t, 13, v.told[3][0].result.Seq)
+}
+
+func TestFateOfPacksWhenTheLeadIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := newFakeRaft(2), newRecorder()
+		r.b.lead()
+		w.enqueue(r.b, 1, "written, nobody knows")
+		r.store(0)
+		w.enqueue(r.b, 2, "sent, never written")
+		w.enqueue(r.b, 3, "still gathering")
+		gone := make(chan struct{})
+		go func() { r.b.lost(r.ended); close(gone) }()
+		synctest.Wait()
+		require.Equal(t, map[uint64]error{}, w.errs(t), "Raft has not decided yet: it might still write the second")
+		r.futures[0].answer <- errors.New("leadership lost")
+		r.futures[1].answer <- errors.New("not the leader")
+		<-gone
+		want := map[uint64]error{1: ErrUnknownOutcome, 2: ErrNotLeader, 3: ErrNotLeader}
+		require.Equal(t, want, w.errs(t))
+		require.Nil(t, r.b.committed(r.packs[0]), "applied after all, later: its waiters are not told twice")
+		w.enqueue(r.b, 4, "to nobody")
+		w.left.Wait()
+		require.Equal(t, ErrNotLeader, w.errs(t)[4])
+	})
+}
+
+func TestRaftThatEndsAnswersNobody(t *testing.T) {
+	r, w := newFakeRaft(2), newRecorder()
+	r.b.lead()
+	w.enqueue(r.b, 1, "written")
+	r.store(0)
+	w.enqueue(r.b, 2, "not written")
+	r.b.close()
+	close(r.ended)
+	r.b.lost(r.ended)
+	require.Equal(t, map[uint64]error{1: ErrUnknownOutcome, 2: ErrStopped}, w.errs(t))
+	for _, f := range r.futures {
+		f.answer <- nil // let the watchers go
+	}
+}
+
+func TestDrainFinishesWhatWasGathered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := newFakeRaft(1), newRecorder()
+		r.b.lead()
+		w.enqueue(r.b, 1, "in flight")
+		w.enqueue(r.b, 2, "gathered")
+		done := make(chan error, 1)
+		go func() { done <- r.b.drain(context.Background()) }()
+		synctest.Wait()
+		w.enqueue(r.b, 3, "too late")
+		synctest.Wait()
+		require.Equal(t, map[uint64]error{3: ErrStopped}, w.errs(t))
+		for i := range 2 {
+			r.store(i)
+			r.apply(i)
+		}
+		require.NoError(t, <-done)
+		require.Equal(t, map[uint64]error{1: nil, 2: nil, 3: ErrStopped}, w.errs(t))
+	})
+}
+
+func TestDrainGivesUpWithItsContext(t *testing.T) {
+	r, w := newFakeRaft(1), newRecorder()
+	r.b.lead()
+	w.enqueue(r.b, 1, "stuck")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	require.ErrorIs(t, r.b.drain(ctx), context.Canceled)
+}
+
+func TestLeaderTimeNeverGoesBack(t *testing.T) {
+	r, w := newFakeRaft(1), newRecorder()
+	r.b.appliedAt(5000) // another leader's clock was ahead of our 1000
+	r.b.lead()
+	w.enqueue(r.b, 1, "a")
+	h, err := queue.ReadPackHeader(r.packs[0])
+	require.NoError(t, err)
+	require.EqualValues(t, 5000, h.NowMillis)
+}
+
+func TestRecordsAllocateNothing(t *testing.T) {
+	r, w := newFakeRaft(1), &silent{}
+	r.b.limits.packRecords, r.b.limits.packBytes = 1<<20, 1<<30
+	r.b.lead()
+	r.b.Begin(0).Builder.Purge(1) // in flight: the rest gathers
+	r.b.End()
+	payload := make([]byte, 256)
+	one := func() {
+		p := r.b.Begin(len(payload))
+		p.Builder.Enqueue(1, 0, 0, payload)
+		p.Wait(w, 1)
+		r.b.End()
+	}
+	for range 20000 { // give the buffers their size
+		one()
+	}
+	for i := range 3 {
+		r.store(i)
+		r.apply(i)
+		for range 10000 {
+			one()
+		}
+	}
+	require.Zero(t, testing.AllocsPerRun(5000, one))
+}
+
+// silent is a Waiter that does nothing.
+type silent struct{}
+
+func (*silent) Done([]uint64, []queue.Reply, error) {}
+
+// Whatever happens in whatever order, every token is told exactly once, in the
+// order of its pack, and "certainly not applied" is never said of a pack that
+// was written.
+func TestEveryWaiterIsToldOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r, w := newFakeRaft(rapid.IntRange(1, 3).Draw(t, "outstanding")), newRecorder()
+		token, next := uint64(0), 0 // next: the first pack not applied
+		stored := 0
+		steps := map[string]func(*rapid.T){
+			"lead": func(*rapid.T) { r.b.lead() },
+			"record": func(t *rapid.T) {
+				token++
+				w.enqueue(r.b, token, strings.Repeat("r", rapid.SampledFrom([]int{1, 400, 2000}).Draw(t, "size")))
+			},
+			"store": func(*rapid.T) {
+				if stored < len(r.packs) {
+					r.store(stored)
+					stored++
+				}
+			},
+			"apply": func(*rapid.T) {
+				if next < stored {
+					r.apply(next)
+					next++
+				}
+			},
+			"cut": func(*rapid.T) { r.b.Flush() },
+			"lose": func(*rapid.T) {
+				for ; stored < len(r.packs); stored++ { // never written
+					r.futures[stored].answer <- errors.New("not the leader")
+				}
+				for i := next; i < stored; i++ {
+					select {
+					case r.futures[i].answer <- errors.New("lost"):
+					default:
+					}
+				}
+				next = stored
+				r.b.lost(r.ended)
+			},
+		}
+		t.Repeat(steps)
+		steps["lose"](t)
+		w.left.Wait()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for i := uint64(1); i <= token; i++ {
+			if len(w.told[i]) != 1 {
+				t.Fatalf("token %d was told %d times", i, len(w.told[i]))
+			}
+		}
+		if n := len(r.b.sent) + len(r.b.full) + r.b.uncommitted; n != 0 {
+			t.Fatalf("%d packs are left over", n)
+		}
+	})
+}

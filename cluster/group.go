@@ -1,0 +1,175 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// Group is one node's part in one Raft group. Its methods are safe for
+// concurrent use.
+//
+// Goroutines, besides Raft's own (main loop, FSM, snapshots): one that follows
+// leadership, one that asks for snapshots, and with several voters the
+// batcher's cutter. None of them is on a pack's way with one voter.
+type Group struct {
+	cfg     Config
+	raft    *raft.Raft
+	stable  *stableStore
+	logs    *logStore
+	batcher *Batcher
+
+	leader   atomic.Bool
+	snapshot *snapshotter
+	notify   chan bool // Raft's word on leadership
+
+	started   chan struct{} // closed when Start is through, raft set or not
+	ended     chan struct{} // closed when Raft and its goroutines have ended
+	endOnce   sync.Once
+	tasks     sync.WaitGroup // our own goroutines
+	barriers  sync.Mutex     // one barrier at a time: Raft's queue has room for packs
+	fatalOnce sync.Once
+	stopOnce  sync.Once
+	stopErr   error
+}
+
+// Batcher is the group's batcher; it outlives the group and refuses then.
+func (g *Group) Batcher() *Batcher { return g.batcher }
+
+// Leader: this node leads, and its FSM has everything that was committed before
+// it did.
+func (g *Group) Leader() bool { return g.leader.Load() }
+
+// Barrier waits until everything that was committed when it was called has been
+// applied here. Errors: ErrNotLeader, ErrStopped, context.DeadlineExceeded.
+func (g *Group) Barrier(timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return g.barrier(ctx)
+}
+
+func (g *Group) barrier(ctx context.Context) error {
+	answer := make(chan error, 1)
+	go func() {
+		g.barriers.Lock()
+		defer g.barriers.Unlock()
+		f := g.raft.Barrier(0)
+		await(f, g.ended)
+		select {
+		case <-g.ended: // then f.Error might never return
+			answer <- ErrStopped
+		default:
+			answer <- barrierError(f.Error())
+		}
+	}()
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func barrierError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, raft.ErrRaftShutdown):
+		return ErrStopped
+	}
+	return fmt.Errorf("%w (%v)", ErrNotLeader, err)
+}
+
+// Stop refuses new records with ErrStopped, finishes those that were gathered
+// for as long as ctx lets it, and ends Raft. Every waiter has been told when it
+// returns. The error says that some were told ErrUnknownOutcome or ErrStopped
+// because ctx ended; the group has stopped in any case. Stop may be called again
+// and returns the same. It must not be called from a callback.
+func (g *Group) Stop(ctx context.Context) error {
+	g.stopOnce.Do(func() {
+		if err := g.batcher.drain(ctx); err != nil {
+			g.stopErr = fmt.Errorf("cluster: packs in flight were not finished: %w", err)
+		}
+		g.end()
+		g.tasks.Wait()
+		if err := g.stable.Close(); err != nil && g.stopErr == nil {
+			g.stopErr = fmt.Errorf("cluster: close %s: %w", g.stable.path, err)
+		}
+	})
+	return g.stopErr
+}
+
+// end shuts Raft down and waits for its goroutines.
+func (g *Group) end() {
+	g.endOnce.Do(func() {
+		_ = g.raft.Shutdown().Error()
+		close(g.ended)
+	})
+	<-g.ended
+}
+
+// fatal is told by the stores that the disk failed; it may be told so more than
+// once. It is called in Raft's own goroutines, so the rest happens elsewhere:
+// Raft is ended before it can elect this node again and carry on. (Raft itself
+// panics when it can't keep its term; then the line below is the last one.)
+func (g *Group) fatal(err error) {
+	g.fatalOnce.Do(func() {
+		g.batcher.close()
+		g.leader.Store(false)
+		g.cfg.Logger.Error("the group stops: its disk failed", "shard", g.cfg.Shard, "error", err)
+		go func() {
+			<-g.started
+			if g.raft == nil { // Start has failed, and tells its caller
+				return
+			}
+			g.end()
+			if g.cfg.OnFatal != nil {
+				g.cfg.OnFatal(err)
+			}
+		}()
+	})
+}
+
+// Stats describes a group at one moment. Indexes are those of the log.
+type Stats struct {
+	Leader        bool
+	LeaderID      string // "" if nobody is known to lead
+	Term          uint64
+	FirstIndex    uint64 // 0: the log is empty
+	LastIndex     uint64
+	CommitIndex   uint64
+	AppliedIndex  uint64 // by the FSM, not only handed to it
+	SnapshotIndex uint64 // up to which the log may be truncated
+	Voters        int
+	BacklogBytes  int // wait for their turn to be handed to Raft
+	InFlight      int // packs handed to Raft and not answered yet
+	Totals        Totals
+}
+
+// Stats returns a view whose fields may be some entries apart.
+func (g *Group) Stats() Stats {
+	_, leaderID := g.raft.LeaderWithID()
+	s := Stats{
+		Leader: g.Leader(), LeaderID: string(leaderID), Term: g.raft.CurrentTerm(),
+		FirstIndex: g.logs.log.First(), LastIndex: g.raft.LastIndex(), CommitIndex: g.raft.CommitIndex(),
+		AppliedIndex: g.cfg.FSM.AppliedIndex(), SnapshotIndex: g.snapshot.last.Load(),
+		Voters: voters(g.raft.GetConfiguration().Configuration()),
+	}
+	g.batcher.addStats(&s)
+	return s
+}
+
+// voters counts the voters of a configuration.
+func voters(c raft.Configuration) (n int) {
+	for _, s := range c.Servers {
+		if s.Suffrage == raft.Voter {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,143 @@
+package cluster
+
+import (
+	"time"
+
+	"entrepot/queue"
+)
+
+// Waiter is told what became of the records it waits for.
+//
+// REQUIRES: its dynamic type is comparable, in practice a pointer.
+type Waiter interface {
+	// Done is called once per run of neighbouring records of this waiter in a
+	// pack, in the order of the records, and each token is told exactly once.
+	// results is nil when every one of them was applied with nothing to say, else
+	// it has one reply per token. With err set (ErrNotLeader, ErrStopped:
+	// certainly not applied; ErrUnknownOutcome) results is nil.
+	//
+	// Both slices belong to the batcher again when Done returns. Calls never
+	// overlap. Done runs in the goroutine that applies the log: it must not
+	// block, and it may use the Batcher.
+	Done(tokens []uint64, results []queue.Reply, err error)
+}
+
+// Pack is a pack being filled, between Begin and End, and then on its way.
+//
+// Its life: open (filled by callers) -> full (waits its turn; most packs skip
+// this) -> sent (handed to Raft) -> written (our LogStore saw it) -> told. Owner
+// of every field is the Batcher, under its lock, except where it says otherwise.
+// Packs are used again: what is allocated per pack is the exact-size copy of its
+// bytes, which the log and the journal's window keep.
+type Pack struct {
+	// Builder takes the records.
+	Builder *queue.PackBuilder
+
+	waits   waits
+	records int // how many; set when the pack is taken
+
+	// data is what was proposed. Its address identifies the pack in the log.
+	data     []byte
+	proposal proposal
+	takenAt  time.Time
+	commit   time.Duration // from takenAt until the FSM had it
+	// leaderMillis is the time that goes into the pack's header.
+	leaderMillis int64
+	// written: the bytes reached the LogStore, so they may be on the disk.
+	written bool
+	// claimed: somebody is telling the waiters, or has.
+	claimed bool
+}
+
+func newPack() *Pack {
+	p := &Pack{Builder: new(queue.PackBuilder)}
+	p.Builder.Reset(nil)
+	return p
+}
+
+// Wait registers w for the record just appended; token is w's own name for it.
+// A record without a Wait has nobody to tell.
+//
+// REQUIRES: between Begin and End, after the record was appended.
+func (p *Pack) Wait(w Waiter, token uint64) {
+	p.waits.add(w, token, p.Builder.Len()-1)
+}
+
+// seal ends the pack and returns its bytes, exactly as long as they are: the
+// log and the window keep them, often for seconds, and count their length, so
+// slack would be memory that nobody counts. The builder keeps its buffer for the
+// next pack, except after a record above keepBytes, whose buffer has little
+// slack (it was grown to fit) and is given away rather than copied.
+//
+// REQUIRES: no caller fills the pack any more.
+func (p *Pack) seal(keepBytes int) []byte {
+	built := p.Builder.Finish(p.leaderMillis)
+	if len(built) > keepBytes {
+		p.Builder.Reset(nil)
+		return built
+	}
+	data := append([]byte(nil), built...)
+	p.Builder.Reset(built[:0])
+	return data
+}
+
+// reset makes the pack fit to be filled again.
+func (p *Pack) reset() {
+	if p.Builder.Len() > 0 { // refused, never sealed
+		p.Builder.Reset(p.Builder.Finish(0))
+	}
+	p.waits.reset()
+	p.data, p.proposal, p.written, p.claimed = nil, nil, false, false
+}
+
+// waits says who waits for which record of a pack.
+type waits struct {
+	tokens  []uint64
+	records []int32 // records[i] is the number in the pack of the record of tokens[i]
+	runs    []run
+	results []queue.Reply // scratch
+}
+
+// run is a run of neighbouring tokens with one waiter: those from the end of the
+// run before it up to end.
+type run struct {
+	waiter Waiter
+	end    int
+}
+
+func (w *waits) add(waiter Waiter, token uint64, record int) {
+	w.tokens = append(w.tokens, token)
+	w.records = append(w.records, int32(record))
+	if last := len(w.runs) - 1; last >= 0 && w.runs[last].waiter == waiter {
+		w.runs[last].end = len(w.tokens)
+		return
+	}
+	w.runs = append(w.runs, run{waiter: waiter, end: len(w.tokens)})
+}
+
+// tell calls every waiter. replies is nil or has one entry per record.
+func (w *waits) tell(replies []queue.Reply, err error) {
+	start := 0
+	for _, r := range w.runs {
+		r.waiter.Done(w.tokens[start:r.end], w.pick(replies, start, r.end), err)
+		start = r.end
+	}
+}
+
+// pick selects the replies of the tokens from..end-1.
+func (w *waits) pick(replies []queue.Reply, from, end int) []queue.Reply {
+	if replies == nil {
+		return nil
+	}
+	w.results = w.results[:0]
+	for _, record := range w.records[from:end] {
+		w.results = append(w.results, replies[record])
+	}
+	return w.results
+}
+
+func (w *waits) reset() {
+	clear(w.runs) // let go of the waiters
+	clear(w.results)
+	w.tokens, w.records, w.runs, w.results = w.tokens[:0], w.records[:0], w.runs[:0], w.results[:0]
+}

@@ -1,0 +1,66 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+)
+
+// stableStore is the file with the group's term and vote. It is written at
+// elections only.
+type stableStore struct {
+	*raftboltdb.BoltStore
+	path   string
+	failed func(error) // told when a write failed
+}
+
+// Set writes a value durably.
+func (s *stableStore) Set(key, value []byte) error { return s.report(s.BoltStore.Set(key, value)) }
+
+// SetUint64 writes a number durably.
+func (s *stableStore) SetUint64(key []byte, value uint64) error {
+	return s.report(s.BoltStore.SetUint64(key, value))
+}
+
+func (s *stableStore) report(err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("cluster: write %s: %w", s.path, err)
+	s.failed(err)
+	return err
+}
+
+// lockWait is how long the file's lock is waited for: not at all, as far as
+// bbolt can be told. The journal's lock has kept other brokers out already.
+const lockWait = 100 * time.Millisecond
+
+func openStable(dir string, shard uint16) (*stableStore, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	path := filepath.Join(dir, fmt.Sprintf("raft-%d.db", shard))
+	s, err := raftboltdb.New(raftboltdb.Options{
+		Path: path, BoltOptions: &bbolt.Options{Timeout: lockWait},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cluster: open %s: %w", path, err)
+	}
+	return &stableStore{BoltStore: s, path: path}, nil
+}
+
+// term is the current term, 0 if there never was one.
+func (s *stableStore) term() (uint64, error) {
+	t, err := s.GetUint64([]byte("CurrentTerm"))
+	if err != nil && err.Error() != raftboltdb.ErrKeyNotFound.Error() {
+		return 0, fmt.Errorf("cluster: read %s: %w", s.path, err)
+	}
+	return t, nil
+}
+
+var _ raft.StableStore = (*stableStore)(nil)
