@@ -1,6 +1,9 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // Composite is a described list of the specification. Append writes exactly what
 // Decode reads, descriptor and all. Hot paths call the methods of the concrete
@@ -33,7 +36,9 @@ type fieldReader struct {
 	field string // the last one that was asked for
 	left  int    // fields that are still to come
 	outer int    // see Reader.enter
-	err   error
+	// failed: the error is in r.err. It is not here because then the compiler would
+	// think that the returned error holds the Reader, and put it on the heap.
+	failed bool
 }
 
 // readFields reads the beginning of a composite, which must be of type desc.
@@ -54,26 +59,23 @@ func readFields(r *Reader, desc Descriptor) fieldReader {
 
 // fail keeps the first error and completes it by the place.
 func (f *fieldReader) fail(err error) {
-	if err == nil || f.err != nil {
-		return
+	if err != nil {
+		f.locate(err)
 	}
-	f.err = err
-	inner, ok := err.(*DecodeError)
-	if !ok {
-		return
+}
+
+// locate is apart from fail so that fail costs a comparison.
+func (f *fieldReader) locate(err error) {
+	if !f.failed {
+		f.failed = true
+		f.r.err = located(err, f.desc.String(), strings.Clone(f.field))
 	}
-	located := *inner
-	located.Composite, located.Field = f.desc.String(), f.field
-	if inner.Composite != "" && inner.Field != "" {
-		located.Field += "." + inner.Field
-	}
-	f.err = &located
 }
 
 // next moves on to the next field and reports whether it is there.
 func (f *fieldReader) next(field string) bool {
 	f.field = field
-	if f.err != nil || f.left == 0 {
+	if f.failed || f.left == 0 {
 		return false
 	}
 	f.left--
@@ -82,16 +84,23 @@ func (f *fieldReader) next(field string) bool {
 
 // close checks that the list ends where the fields do.
 func (f *fieldReader) close() error {
-	if f.err != nil {
-		return f.err
+	if !f.failed {
+		f.field = ""
+		if f.left > 0 {
+			f.fail(decodeError("the list has more fields than the type"))
+		} else {
+			f.fail(f.r.leave(f.outer))
+		}
 	}
-	f.field = ""
-	if f.left > 0 {
-		f.fail(decodeError("the list has more fields than the type"))
-	} else {
-		f.fail(f.r.leave(f.outer))
+	return f.err()
+}
+
+// err returns the first error.
+func (f *fieldReader) err() error {
+	if f.failed {
+		return f.r.err
 	}
-	return f.err
+	return nil
 }
 
 // must returns a mandatory field.
@@ -280,7 +289,7 @@ func (f *fieldReader) peek() Descriptor {
 
 // raw returns the field that next has found as it stands. It aliases the input.
 func (f *fieldReader) raw() Raw {
-	if f.err != nil {
+	if f.failed {
 		return nil
 	}
 	v, err := f.r.ReadRaw()

@@ -86,3 +86,18 @@ func invalidField(reason string) error {
 func unknownCode(c byte) error {
 	return decodeError(fmt.Sprintf("the format code 0x%02x is unknown", c))
 }
+
+// located returns the error with its place. If it has one already, that is inside
+// of the field: attach.source.address.
+func located(err error, composite, field string) error {
+	inner, ok := err.(*DecodeError)
+	if !ok {
+		return err
+	}
+	e := *inner
+	e.Composite, e.Field = composite, field
+	if inner.Composite != "" && inner.Field != "" {
+		e.Field += "." + inner.Field
+	}
+	return &e
+}

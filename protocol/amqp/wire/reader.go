@@ -27,6 +27,8 @@ type Reader struct {
 	depth int
 	// empties counts array elements without bytes, see MaxEmptyElements.
 	empties int
+	// err is the error of the composite that is being read, see fieldReader.
+	err error
 }
 
 // NewReader returns a reader of p.
@@ -63,25 +65,35 @@ func (r *Reader) take(n int) ([]byte, error) {
 	return p, nil
 }
 
-// number reads a big-endian number of the width that the fixed format code c has
-// (8 bytes at most).
+// number reads the big-endian number behind the fixed format code c, of at most 8
+// bytes.
 func (r *Reader) number(c byte) (uint64, error) {
-	width, _ := fixedWidth(c)
-	p, err := r.take(width)
-	if err != nil {
-		return 0, err
+	p := r.buf[r.off:]
+	switch c >> 4 {
+	case 0x4:
+		return 0, nil
+	case 0x5:
+		if len(p) >= 1 {
+			r.off++
+			return uint64(p[0]), nil
+		}
+	case 0x6:
+		if len(p) >= 2 {
+			r.off += 2
+			return uint64(binary.BigEndian.Uint16(p)), nil
+		}
+	case 0x7:
+		if len(p) >= 4 {
+			r.off += 4
+			return uint64(binary.BigEndian.Uint32(p)), nil
+		}
+	case 0x8:
+		if len(p) >= 8 {
+			r.off += 8
+			return binary.BigEndian.Uint64(p), nil
+		}
 	}
-	switch width {
-	case 1:
-		return uint64(p[0]), nil
-	case 2:
-		return uint64(binary.BigEndian.Uint16(p)), nil
-	case 4:
-		return uint64(binary.BigEndian.Uint32(p)), nil
-	case 8:
-		return binary.BigEndian.Uint64(p), nil
-	}
-	return 0, nil
+	return 0, errTruncated
 }
 
 // typed reads a format code and holds it against the type that is wanted.

@@ -141,18 +141,16 @@ func (s *Sections) note(d Descriptor, at Span) {
 	}
 }
 
-// sectionError names the section in an error, unless one has done so.
+// sectionError names the section in an error.
 func sectionError(d Descriptor, err error) error {
-	e, ok := err.(*DecodeError)
-	if !ok || e.Composite != "" {
-		return err
+	if d == DescHeader {
+		return err // it is a composite and has done so
 	}
-	located := *e
-	located.Composite = "message"
+	section := ""
 	if d.known() {
-		located.Field = d.String()
+		section = d.String()
 	}
-	return &located
+	return located(err, "message", section)
 }
 
 // Expiry is what a message says about how long it is worth something.
@@ -186,5 +184,5 @@ func (s *Sections) Expiry(p []byte) (Expiry, error) {
 		f.skip()
 	}
 	e.AbsoluteExpiryTime = f.timestamp("absolute-expiry-time")
-	return e, f.err
+	return e, f.err()
 }
