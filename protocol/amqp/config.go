@@ -96,3 +96,27 @@ type SASL struct {
 	User, Password string
 	Bare           bool
 }
+
+// or returns v, or its default if it is zero.
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+func (c *Config) maxFrameSize() uint32 {
+	return max(or(c.MaxFrameSize, DefaultMaxFrameSize), wire.MinMaxFrameSize)
+}
+func (c *Config) channelMax() uint16     { return or(c.ChannelMax, DefaultChannelMax) }
+func (c *Config) handleMax() uint32      { return or(c.HandleMax, DefaultHandleMax) }
+func (c *Config) incomingWindow() uint32 { return or(c.IncomingWindow, DefaultIncomingWindow) }
+func (c *Config) maxMessageSize() uint64 { return or(c.MaxMessageSize, DefaultMaxMessageSize) }
+func (c *Config) maxAssembly() uint64    { return or(c.MaxAssembly, 2*c.maxMessageSize()) }
+func (c *Config) maxLinks() int          { return or(c.MaxLinks, DefaultMaxLinks) }
+func (c *Config) maxUnsettled() uint32   { return or(c.MaxUnsettled, DefaultMaxUnsettled) }
+func (c *Config) handshakeTimeout() time.Duration {
+	return or(c.HandshakeTimeout, DefaultHandshakeTimeout)
+}
+func (c *Config) closeTimeout() time.Duration { return or(c.CloseTimeout, DefaultCloseTimeout) }

@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"errors"
+	"unicode/utf8"
 
 	"entrepot/protocol/amqp/wire"
 )
@@ -43,3 +44,73 @@ var (
 	// ErrNoHandle: the peer's handle-max or our MaxLinks is reached.
 	ErrNoHandle = errors.New("amqp: no free handle")
 )
+
+// Error says scope, condition and description.
+func (e *Error) Error() string {
+	text := "amqp " + e.Scope.String() + ": " + string(e.Condition)
+	if e.Description != "" {
+		text += ": " + e.Description
+	}
+	return text
+}
+
+func (s Scope) String() string {
+	switch s {
+	case ScopeLink:
+		return "link"
+	case ScopeSession:
+		return "session"
+	default:
+		return "connection"
+	}
+}
+
+// maxDescription is how many bytes of a description are sent: with it every
+// performative that carries an error fits into the smallest frame, 512 bytes.
+const maxDescription = 300
+
+// toWire is the error as it is sent; nil stays nil.
+func (e *Error) toWire() *wire.Error {
+	if e == nil {
+		return nil
+	}
+	return &wire.Error{Condition: e.Condition, Description: clip(e.Description), Info: e.Info}
+}
+
+// shortened is the error without what may be long.
+func shortened(e *wire.Error) *wire.Error {
+	if e == nil {
+		return nil
+	}
+	return &wire.Error{Condition: wire.Symbol(clip(string(e.Condition))[:min(len(e.Condition), 100)]), Description: clip(e.Description)}
+}
+
+// clip shortens a text to maxDescription bytes, at the border of a character.
+func clip(s string) string {
+	if len(s) <= maxDescription {
+		return s
+	}
+	n := maxDescription
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// fromWire is the error that the peer sent; nil stays nil.
+func fromWire(scope Scope, e *wire.Error) *Error {
+	if e == nil {
+		return nil
+	}
+	return &Error{Scope: scope, Condition: e.Condition, Description: e.Description, Info: e.Info}
+}
+
+// undecodable is the error for a performative that can't be decoded.
+func undecodable(scope Scope, err error) *Error {
+	e := &Error{Scope: scope, Condition: wire.CondDecodeError, Description: err.Error()}
+	var d *wire.DecodeError
+	if errors.As(err, &d) {
+		e.Condition, e.Description = d.Condition, d.Description()
+	}
+	return e
+}
