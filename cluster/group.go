@@ -22,6 +22,7 @@ type Group struct {
 	raft    *raft.Raft
 	stable  *stableStore
 	logs    *logStore
+	snaps   *snapStore
 	batcher *Batcher
 
 	leader   atomic.Bool
@@ -58,14 +59,7 @@ func (g *Group) barrier(ctx context.Context) error {
 	go func() {
 		g.barriers.Lock()
 		defer g.barriers.Unlock()
-		f := g.raft.Barrier(0)
-		await(f, g.ended)
-		select {
-		case <-g.ended: // then f.Error might never return
-			answer <- ErrStopped
-		default:
-			answer <- barrierError(f.Error())
-		}
+		answer <- g.raftBarrier()
 	}()
 	select {
 	case err := <-answer:
@@ -75,24 +69,44 @@ func (g *Group) barrier(ctx context.Context) error {
 	}
 }
 
-func barrierError(err error) error {
-	switch {
+func (g *Group) raftBarrier() error {
+	if closed(g.ended) {
+		return ErrStopped
+	}
+	f := g.raft.Barrier(0)
+	await(f, g.ended)
+	if closed(g.ended) { // f.Error might never return
+		return ErrStopped
+	}
+	switch err := f.Error(); {
 	case err == nil:
 		return nil
 	case errors.Is(err, raft.ErrRaftShutdown):
 		return ErrStopped
+	default:
+		return fmt.Errorf("%w (%v)", ErrNotLeader, err)
 	}
-	return fmt.Errorf("%w (%v)", ErrNotLeader, err)
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // Stop refuses new records with ErrStopped, finishes those that were gathered
 // for as long as ctx lets it, and ends Raft. Every waiter has been told when it
 // returns. The error says that some were told ErrUnknownOutcome or ErrStopped
-// because ctx ended; the group has stopped in any case. Stop may be called again
-// and returns the same. It must not be called from a callback.
+// because ctx ended; the group has stopped in any case. A write that the disk has
+// begun is waited for, however long it takes. Stop may be called again and
+// returns the same; not from OnLeader, OnPack or Done, which it waits for.
 func (g *Group) Stop(ctx context.Context) error {
 	g.stopOnce.Do(func() {
 		if err := g.batcher.drain(ctx); err != nil {
+			g.batcher.close()
 			g.stopErr = fmt.Errorf("cluster: packs in flight were not finished: %w", err)
 		}
 		g.end()
@@ -157,7 +171,7 @@ func (g *Group) Stats() Stats {
 	s := Stats{
 		Leader: g.Leader(), LeaderID: string(leaderID), Term: g.raft.CurrentTerm(),
 		FirstIndex: g.logs.log.First(), LastIndex: g.raft.LastIndex(), CommitIndex: g.raft.CommitIndex(),
-		AppliedIndex: g.cfg.FSM.AppliedIndex(), SnapshotIndex: g.snapshot.last.Load(),
+		AppliedIndex: g.cfg.FSM.AppliedIndex(), SnapshotIndex: g.snaps.last.Load(),
 		Voters: voters(g.raft.GetConfiguration().Configuration()),
 	}
 	g.batcher.addStats(&s)

@@ -8,11 +8,10 @@ import (
 	"entrepot/journal"
 )
 
-// recover brings log, mark, term and FSM to where Raft can begin. It returns the
-// index of the snapshot mark, 0 if there is none.
-func (p *parts) recover(fsm FSM) (mark uint64, err error) {
+// recover brings log, mark, term and FSM to where Raft can begin.
+func (p *parts) recover(fsm FSM) error {
 	if err := p.bootstrap(fsm.AppliedIndex()); err != nil {
-		return 0, err
+		return err
 	}
 	return replay(p.logs.log, p.snaps, fsm)
 }
@@ -69,31 +68,32 @@ func (p *parts) checkTerm(term, last uint64) error {
 	return nil
 }
 
-// replay applies K+1 up to the snapshot mark, which it returns (0: no mark):
-// Raft takes everything up to its snapshot for applied.
-func replay(log entryLog, snaps *snapStore, fsm FSM) (mark uint64, err error) {
+// replay applies K+1 up to the snapshot mark, if there is one: Raft takes
+// everything up to its snapshot for applied.
+func replay(log entryLog, snaps *snapStore, fsm FSM) error {
 	m, err := snaps.latest()
 	if err != nil {
-		return 0, err
+		return err
 	}
+	var mark uint64
 	if m != nil {
 		mark = m.Index
 	}
 	k := fsm.AppliedIndex()
 	if end := max(mark, log.Last()); k > end {
-		return 0, fmt.Errorf("cluster: the journal has applied up to entry %d, but its log ends at %d", k, end)
+		return fmt.Errorf("cluster: the journal has applied up to entry %d, but its log ends at %d", k, end)
 	}
 	if k < mark && log.First() > k+1 {
-		return 0, fmt.Errorf("cluster: the log begins at entry %d, but the journal needs it from %d on", log.First(), k+1)
+		return fmt.Errorf("cluster: the log begins at entry %d, but the journal needs it from %d on", log.First(), k+1)
 	}
 	for i := k + 1; i <= mark; i++ {
 		var e journal.Entry
 		if err := log.Get(i, &e); err != nil {
-			return 0, fmt.Errorf("cluster: read log entry %d: %w", i, err)
+			return fmt.Errorf("cluster: read log entry %d: %w", i, err)
 		}
 		if raft.LogType(e.Type) == raft.LogCommand {
 			fsm.Apply(i, e.Data)
 		}
 	}
-	return mark, nil
+	return nil
 }

@@ -79,8 +79,13 @@ func (b *Batcher) resolve(s stuckPack) {
 	b.tell(p, nil, err)
 }
 
-// await returns when Raft has answered for pr, or has ended.
+// await returns when Raft has answered for pr, or has ended. Raft may end without
+// an answer; then the goroutine that listens for it stays behind, one for each
+// proposal that was in flight at that moment.
 func await(pr proposal, ended <-chan struct{}) {
+	if closed(ended) {
+		return
+	}
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)

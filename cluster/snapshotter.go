@@ -15,8 +15,7 @@ import (
 // that are being written, and a deletion that is not synced.
 type snapshotter struct {
 	maxEntries, maxBytes int64
-	entries, bytes       atomic.Int64 // since the last snapshot
-	last                 atomic.Uint64
+	entries, bytes       atomic.Int64  // since the last snapshot
 	due                  chan struct{} // cap 1
 }
 
@@ -40,7 +39,7 @@ func (s *snapshotter) grown(entries int, bytes int64) {
 // run takes snapshots until end is closed. A snapshot that fails is tried again
 // when the log has grown by as much once more; if the disk is why, the log knows
 // it first.
-func (s *snapshotter) run(r *raft.Raft, snaps *snapStore, log *slog.Logger, end <-chan struct{}) {
+func (s *snapshotter) run(r *raft.Raft, log *slog.Logger, end <-chan struct{}) {
 	for {
 		select {
 		case <-s.due:
@@ -49,13 +48,8 @@ func (s *snapshotter) run(r *raft.Raft, snaps *snapStore, log *slog.Logger, end 
 		}
 		s.entries.Store(0)
 		s.bytes.Store(0)
-		switch err := r.Snapshot().Error(); {
-		case err == nil:
-			if m, err := snaps.latest(); err == nil && m != nil {
-				s.last.Store(m.Index)
-			}
-		case errors.Is(err, raft.ErrNothingNewToSnapshot), errors.Is(err, raft.ErrRaftShutdown):
-		default:
+		err := r.Snapshot().Error()
+		if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) && !errors.Is(err, raft.ErrRaftShutdown) {
 			log.Warn("no snapshot was taken", "error", err)
 		}
 	}

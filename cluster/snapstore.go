@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 
@@ -31,7 +32,8 @@ type markStore interface {
 // newest.
 type snapStore struct {
 	marks  markStore
-	failed func(error) // told when the mark can't be written
+	failed func(error)   // told when the mark can't be written
+	last   atomic.Uint64 // index of the newest mark read or written
 }
 
 // The mark's value; numbers are big-endian:
@@ -88,7 +90,11 @@ func (s *snapStore) latest() (*raft.SnapshotMeta, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster: read snapshot mark: %w", err)
 	}
-	return readMark(b)
+	m, err := readMark(b)
+	if err == nil {
+		s.last.Store(m.Index)
+	}
+	return m, err
 }
 
 // List returns the mark, if there is one.
@@ -131,5 +137,6 @@ func (k *markSink) Close() error {
 		k.store.failed(err)
 		return err
 	}
+	k.store.last.Store(k.meta.Index)
 	return nil
 }

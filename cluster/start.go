@@ -53,17 +53,16 @@ func start(cfg Config, stable *stableStore, log entryLog, marks markStore) (*Gro
 		g.propose, time.Now, cfg.OnPack)
 	g.logs = &logStore{log: log, batcher: g.batcher, grown: g.snapshot.grown, failed: g.fatal}
 	stable.failed = g.fatal
+	g.snaps = &snapStore{marks: marks, failed: g.fatal}
 	p := parts{
-		conf: g.raftConfig(), stable: stable, logs: g.logs,
-		snaps: &snapStore{marks: marks, failed: g.fatal},
+		conf: g.raftConfig(), stable: stable, logs: g.logs, snaps: g.snaps,
 		trans: newSoloTransport(raft.ServerID(cfg.NodeID)),
 	}
 	defer close(g.started)
-	mark, err := p.recover(cfg.FSM)
-	if err != nil {
+	if err := p.recover(cfg.FSM); err != nil {
 		return nil, err
 	}
-	g.snapshot.last.Store(mark)
+	var err error
 	if g.raft, err = p.newRaft(&machine{fsm: cfg.FSM, batcher: g.batcher}); err != nil {
 		return nil, err
 	}
@@ -142,7 +141,7 @@ func (g *Group) settleIn(p parts) error {
 	}
 	g.tune(n)
 	g.tasks.Go(g.followLeadership)
-	g.tasks.Go(func() { g.snapshot.run(g.raft, p.snaps, g.cfg.Logger, g.ended) })
+	g.tasks.Go(func() { g.snapshot.run(g.raft, g.cfg.Logger, g.ended) })
 	g.tasks.Go(func() { g.batcher.cutter(g.ended) })
 	electNow(p.trans.consumer)
 	return nil
