@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -21,29 +22,29 @@ type consumer struct {
 	plan   *queuePlan
 	oracle *oracle.Oracle
 	random *rand.Rand // of the receiving goroutine only
-	// vanish lets it drop its connection. Not in the final drain.
-	vanish bool
+	// quiet ends it when nothing has come for so long. 0: it goes on.
+	quiet time.Duration
 }
 
+// errVanished ends a link whose connection the consumer has dropped itself.
+var errVanished = errors.New("the consumer dropped its connection")
+
+// run consumes until the broker ends. That is no error of a round.
 func (c *consumer) run(ctx context.Context, addr string) {
-	for ctx.Err() == nil {
-		if !c.attachOnce(ctx, addr) {
-			return
-		}
+	for errors.Is(c.attachOnce(ctx, addr), errVanished) {
 	}
 }
 
-// attachOnce is one life of the link. It answers true if the consumer ended it
-// itself, and false if the broker did.
-func (c *consumer) attachOnce(ctx context.Context, addr string) bool {
+// attachOnce is one life of the link. nil: it was quiet.
+func (c *consumer) attachOnce(ctx context.Context, addr string) error {
 	socket, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return false
+		return err
 	}
 	defer socket.Close()
 	conn, session, err := dialOver(ctx, socket)
 	if err != nil {
-		return false
+		return err
 	}
 	defer conn.Close()
 	receiver, err := session.NewReceiver(ctx, c.plan.address, &amqp.ReceiverOptions{
@@ -53,7 +54,7 @@ func (c *consumer) attachOnce(ctx context.Context, addr string) bool {
 		SettlementMode: amqp.ReceiverSettleModeSecond.Ptr(),
 	})
 	if err != nil {
-		return false
+		return err
 	}
 	link := &link{consumer: c, name: c.oracle.Attached(c.plan.address), receiver: receiver}
 	return link.consume(ctx, socket)
@@ -75,7 +76,7 @@ type decided struct {
 
 // consume receives in order in this goroutine, and settles in others, because
 // each of those waits for its confirmation.
-func (l *link) consume(ctx context.Context, socket net.Conn) (vanished bool) {
+func (l *link) consume(ctx context.Context, socket net.Conn) error {
 	work := make(chan decided)
 	var settling sync.WaitGroup
 	for range settlers {
@@ -88,20 +89,34 @@ func (l *link) consume(ctx context.Context, socket net.Conn) (vanished bool) {
 	defer settling.Wait()
 	defer close(work)
 	for {
-		msg, err := l.receiver.Receive(ctx, nil)
-		if err != nil {
-			return false
+		msg, err := l.next(ctx)
+		if msg == nil {
+			return err
 		}
 		id, ok := l.received(msg)
 		if ok {
 			work <- decided{msg, id, l.plan.outcome(l.random)}
 		}
-		if l.vanish && l.random.Float64() < l.plan.vanish {
+		if l.random.Float64() < l.plan.vanish {
 			l.oracle.Detached(l.name) // first: the broker may act on the next line at once
 			socket.Close()
-			return true
+			return errVanished
 		}
 	}
+}
+
+// next is the next message; nil without an error if it was quiet.
+func (l *link) next(ctx context.Context) (*amqp.Message, error) {
+	if l.quiet == 0 {
+		return l.receiver.Receive(ctx, nil)
+	}
+	waiting, cancel := context.WithTimeout(ctx, l.quiet)
+	defer cancel()
+	msg, err := l.receiver.Receive(waiting, nil)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, nil
+	}
+	return msg, err
 }
 
 // received tells the oracle of a delivery. The answer is false if there is

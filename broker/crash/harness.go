@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,8 +20,10 @@ const (
 	clientGrace = 10 * time.Second
 	// slack is the lateness forgiven to a TTL's clock: this machine is busy.
 	slack = 2 * time.Second
-	// drainLimit is how long the last drain of all queues may take.
+	// drainLimit is how long the last drain of all queues may take, and
+	// drainQuiet how long a consumer with credit gets nothing from an empty one.
 	drainLimit = 2 * time.Minute
+	drainQuiet = 3 * time.Second
 )
 
 // harness runs rounds of load and kill on one data directory.
@@ -145,7 +148,9 @@ func (h *harness) killWhileRecovering(after time.Duration) error {
 	return nil
 }
 
-// drain takes out what is left and says when it began.
+// drain takes out what is left, of all queues at the same time, and says when it
+// began. A queue is empty when a consumer with credit gets nothing for a while:
+// what a broker then still has, it has lost as far as a client can tell.
 func (h *harness) drain(ctx context.Context) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, drainLimit)
 	defer cancel()
@@ -154,11 +159,17 @@ func (h *harness) drain(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	began := time.Now()
+	ends := make(chan error, len(h.plans))
 	for _, plan := range h.plans {
-		if err := drainQueue(ctx, p.AMQP, plan, h.oracle); err != nil {
-			p.Kill()
-			return began, err
-		}
+		c := &consumer{plan: plan.draining(), oracle: h.oracle, random: h.fork(), quiet: drainQuiet}
+		go func() { ends <- c.attachOnce(ctx, p.AMQP) }()
+	}
+	for range h.plans {
+		err = errors.Join(err, <-ends)
+	}
+	if err != nil {
+		p.Kill()
+		return began, fmt.Errorf("drain: %w", err)
 	}
 	h.stop(p, true)
 	return began, nil
@@ -181,7 +192,7 @@ func (h *harness) startClients(ctx context.Context, addr string) *clients {
 			c.Go(func() { p.run(ctx, addr) })
 		}
 		for range plan.consumers {
-			k := &consumer{plan: plan, oracle: h.oracle, random: h.fork(), vanish: true}
+			k := &consumer{plan: plan, oracle: h.oracle, random: h.fork()}
 			c.Go(func() { k.run(ctx, addr) })
 		}
 	}

@@ -57,6 +57,12 @@ func plans() []queuePlan {
 	}
 }
 
+// draining is the plan of the last consumer: it accepts everything at once.
+func (q queuePlan) draining() *queuePlan {
+	q.credit, q.giveBack, q.reject, q.vanish, q.thinks = 256, 0, 0, 0, 0
+	return &q
+}
+
 // outcome draws what a consumer says of a delivery.
 func (q *queuePlan) outcome(r *rand.Rand) oracle.Outcome {
 	switch x := r.Float64(); {

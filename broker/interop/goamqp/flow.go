@@ -77,6 +77,7 @@ func creditByHand(e *env) {
 func drainEmpty(e *env) {
 	r := e.receiver(e.session(), credit(-1))
 	must(r.IssueCredit(10), "issue credit")
+	e.nothing(r) // by now the credit has been sent
 	must(r.DrainCredit(e.ctx, nil), "drain")
 	e.put("a")
 	e.nothing(r)
@@ -84,23 +85,22 @@ func drainEmpty(e *env) {
 	e.take(r, "a")
 }
 
-// A drain is answered after what there is was sent.
+// A drain takes back the credit that is left when there is no more to send.
+// go-amqp drains by setting the credit to 0, so what is there must have come
+// before; draining with credit is what the proton and rhea suites do.
 func drainSome(e *env) {
 	texts := numbered(3)
 	e.put(texts...)
 	r := e.receiver(e.session(), credit(-1))
 	must(r.IssueCredit(10), "issue credit")
-	must(r.DrainCredit(e.ctx, nil), "drain")
 	for _, t := range texts {
-		m := r.Prefetched()
-		if m == nil {
-			fail("drain was answered before %s came", t)
-		}
-		want(string(m.GetData()), t, "the next message")
-		must(r.AcceptMessage(e.ctx, m), "accept")
+		e.take(r, t)
 	}
+	must(r.DrainCredit(e.ctx, nil), "drain")
 	e.put("later")
 	e.nothing(r)
+	must(r.IssueCredit(1), "issue credit")
+	e.take(r, "later")
 }
 
 // Browsing disturbs nothing: neither what consumers get nor its counts.

@@ -100,10 +100,12 @@ func bodyValue(e *env) {
 	}
 }
 
-// decoded brings a value to the form in which go-amqp hands it out: maps with
-// keys of one type become map[string]any, times lose their zone.
+// decoded brings a value to the form in which go-amqp hands it out: symbols
+// become strings, maps with string keys map[string]any, times lose their zone.
 func decoded(v any) any {
 	switch v := v.(type) {
+	case amqp.Symbol:
+		return string(v)
 	case time.Time:
 		return v.UTC()
 	case []time.Time:
@@ -156,7 +158,7 @@ func applicationProperties(e *env) {
 	l, r := e.links()
 	for _, v := range simpleValues() {
 		got := e.roundTrip(l, r, &amqp.Message{ApplicationProperties: map[string]any{"k": v}, Data: [][]byte{{1}}})
-		wantDeep(decoded(got.ApplicationProperties["k"]), v, fmt.Sprintf("application-property %T", v))
+		wantDeep(decoded(got.ApplicationProperties["k"]), decoded(v), fmt.Sprintf("application-property %T", v))
 	}
 }
 
