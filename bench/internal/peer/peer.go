@@ -1,0 +1,81 @@
+// Package peer starts, kills and asks the brokers that are measured: Entrepot and
+// those it is measured against. Everything listens on free ports of the loopback
+// and keeps its data in a directory of its own.
+package peer
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"entrepot/bench/internal/load"
+)
+
+// Broker is one broker under test. It is used by one goroutine, but for Declare
+// and the clients.
+//
+// The life of one is: Install once; then for every run Start, any number of
+// Kill and Launch, and Stop.
+type Broker interface {
+	// Name is what reports call it, "nats-2m".
+	Name() string
+	// Install finds or builds the program and returns its version. An error that
+	// wraps ErrNotInstalled says what is missing and how to get it.
+	Install(ctx context.Context) (version string, err error)
+
+	// Start launches the broker on an empty data directory and returns when it
+	// serves clients.
+	Start(ctx context.Context) error
+	// Launch starts the broker over the data that is there and does not wait.
+	Launch(ctx context.Context) error
+	// Kill ends all processes with SIGKILL and returns when they are gone.
+	Kill()
+	// Stop ends the broker and removes its data.
+	Stop() error
+
+	// PIDs are the processes that make up the broker.
+	PIDs() []int
+	// DataDir is where all data is.
+	DataDir() string
+
+	// Declare makes durable, empty queues, several requests at a time.
+	Declare(ctx context.Context, queues []string) error
+	// NeedsDeclare says that a client's attach does not make the queue.
+	NeedsDeclare() bool
+	// Client gives the load client of a kind; load.ErrUnsupported if it has none.
+	Client(kind ClientKind) (load.Client, error)
+}
+
+// Depther is a Broker that can tell how many messages a queue holds.
+type Depther interface {
+	Depth(ctx context.Context, queue string) (uint64, error)
+}
+
+// ClientKind is a family of load clients.
+type ClientKind int
+
+const (
+	// Fastest is our own engine for AMQP, and nats.go.
+	Fastest ClientKind = iota
+	// GoAMQP is Azure/go-amqp.
+	GoAMQP
+)
+
+// ErrNotInstalled says that a broker cannot be measured on this machine.
+var ErrNotInstalled = errors.New("not installed")
+
+// declarers is how many declarations are under way at a time, with every broker
+// that needs one request for each.
+const declarers = 16
+
+// emptyDir makes dir, without contents.
+func emptyDir(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	return os.MkdirAll(dir, 0o700)
+}
+
+// stopLimit is how long a broker may take to end after SIGTERM.
+const stopLimit = 2 * time.Minute

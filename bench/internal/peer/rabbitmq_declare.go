@@ -1,0 +1,123 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	amqp "github.com/Azure/go-amqp"
+
+	"entrepot/bench/internal/load"
+)
+
+// Declare makes quorum queues through RabbitMQ's management node: requests in the
+// manner of HTTP over a pair of links to /management that have one name, one
+// connection per declarer.
+func (r *RabbitMQ) Declare(ctx context.Context, queues []string) error {
+	idle := make(chan *management, declarers)
+	defer func() {
+		close(idle)
+		for m := range idle {
+			_ = m.conn.Close()
+		}
+	}()
+	return load.Each(ctx, queues, declarers, func(ctx context.Context, queue string) error {
+		m, err := anIdle(ctx, idle, r.hostPort)
+		if err != nil {
+			return err
+		}
+		if err := m.declareQuorumQueue(ctx, queue); err != nil {
+			return errors.Join(fmt.Errorf("declare %s: %w", queue, err), m.conn.Close())
+		}
+		idle <- m
+		return nil
+	})
+}
+
+// anIdle takes a connection that no other declarer uses, or makes one.
+func anIdle(ctx context.Context, idle <-chan *management, hostPort string) (*management, error) {
+	select {
+	case m := <-idle:
+		return m, nil
+	default:
+		return dialManagement(ctx, hostPort)
+	}
+}
+
+// management is one pair of links to the management node.
+type management struct {
+	conn      *amqp.Conn
+	requests  *amqp.Sender
+	responses *amqp.Receiver
+}
+
+const (
+	managementAddress = "/management"
+	managementCredit  = 100 // responses; far from 0, as go-amqp renews it late
+)
+
+func dialManagement(ctx context.Context, hostPort string) (*management, error) {
+	conn, err := amqp.Dial(ctx, "amqp://"+hostPort, &amqp.ConnOptions{SASLType: amqp.SASLTypeAnonymous()})
+	if err != nil {
+		return nil, fmt.Errorf("management: %w", err)
+	}
+	m, err := attachManagement(ctx, conn)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("management: %w", err), conn.Close())
+	}
+	return m, nil
+}
+
+func attachManagement(ctx context.Context, conn *amqp.Conn) (*management, error) {
+	session, err := conn.NewSession(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	const linkName = "management-link-pair"
+	paired := map[string]any{"paired": true}
+	// The receiver first: the sender's attach then comes after its credit, without
+	// which RabbitMQ refuses requests.
+	responses, err := session.NewReceiver(ctx, managementAddress, &amqp.ReceiverOptions{
+		Name: linkName, Properties: paired, TargetAddress: managementAddress, Credit: managementCredit,
+	})
+	if err != nil {
+		return nil, err
+	}
+	requests, err := session.NewSender(ctx, managementAddress, &amqp.SenderOptions{
+		Name: linkName, Properties: paired, SourceAddress: managementAddress,
+		SettlementMode: amqp.SenderSettleModeSettled.Ptr(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &management{conn, requests, responses}, nil
+}
+
+func (m *management) declareQuorumQueue(ctx context.Context, queue string) error {
+	request := &amqp.Message{
+		Properties: &amqp.MessageProperties{
+			MessageID: queue,
+			To:        new("/queues/" + queue),
+			Subject:   new("PUT"),
+			ReplyTo:   new("$me"),
+		},
+		Value: map[string]any{
+			"durable":   true,
+			"arguments": map[string]any{"x-queue-type": "quorum"},
+		},
+	}
+	if err := m.requests.Send(ctx, request, nil); err != nil {
+		return err
+	}
+	response, err := m.responses.Receive(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := m.responses.AcceptMessage(ctx, response); err != nil {
+		return err
+	}
+	if status := *response.Properties.Subject; status != "200" && status != "201" {
+		return fmt.Errorf("status %s: %v", status, response.Value)
+	}
+	return nil
+}
