@@ -1,0 +1,231 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"entrepot/broker/admin"
+	"entrepot/cluster"
+	"entrepot/journal"
+	"entrepot/queue"
+)
+
+var _ admin.Broker = (*Broker)(nil)
+
+// Health implements admin.Broker.
+func (b *Broker) Health() error {
+	if fault := b.fault.Load(); fault != nil {
+		return *fault
+	}
+	return nil
+}
+
+// Ready implements admin.Broker.
+func (b *Broker) Ready() error {
+	switch {
+	case b.Health() != nil:
+		return b.Health()
+	case b.stopping.Load():
+		return errors.New("the broker is stopping")
+	case !b.ready.Load():
+		return errors.New("the broker is starting")
+	}
+	return nil
+}
+
+// Queues implements admin.Broker.
+func (b *Broker) Queues(_ context.Context, prefix, after string, limit int) (admin.Page, error) {
+	rows, err := b.shard.journal.List(prefix, after, limit+1)
+	if err != nil {
+		return admin.Page{}, err
+	}
+	page := admin.Page{Queues: []admin.Queue{}}
+	for i := range rows {
+		if i == limit {
+			page.Next = rows[i-1].Name
+			break
+		}
+		q, err := b.describe(&rows[i])
+		if err != nil {
+			return admin.Page{}, err
+		}
+		page.Queues = append(page.Queues, q)
+	}
+	return page, nil
+}
+
+// Queue implements admin.Broker.
+func (b *Broker) Queue(_ context.Context, name string) (admin.Queue, error) {
+	row, err := b.lookup(name)
+	if err != nil {
+		return admin.Queue{}, err
+	}
+	return b.describe(row)
+}
+
+// lookup finds a queue's row. Errors: admin.ErrNotFound.
+func (b *Broker) lookup(name string) (*journal.Declared, error) {
+	s := b.directory.shardOf(name)
+	id, spec, ok, err := s.journal.Lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	state, exists := s.journal.Queue(id)
+	if !ok || !exists {
+		return nil, fmt.Errorf("%w: there is no queue %q", admin.ErrNotFound, name)
+	}
+	return &journal.Declared{Queue: id, Name: name, Spec: spec, State: state}, nil
+}
+
+// describe shows a queue.
+func (b *Broker) describe(row *journal.Declared) (admin.Queue, error) {
+	policy := b.directory.policy(row.Name)
+	declared, err := decodeSpec(row.Spec)
+	if err != nil {
+		return admin.Queue{}, fmt.Errorf("queue %q: declared values: %w", row.Name, err)
+	}
+	q := admin.Queue{
+		Name:      row.Name,
+		Messages:  row.State.Count,
+		Bytes:     row.State.Bytes,
+		Policy:    policy.Pattern.String(),
+		Declared:  admin.DeclarationOf(declared),
+		Effective: admin.DeclarationOf(policy.Limits.Narrow(declared)),
+	}
+	if a := b.directory.attachedTo(row.Name); a != nil {
+		q.Producers = uint64(a.producerCount())
+		q.Consumers = uint64(a.consumers.Load())
+		q.Unsettled = uint64(max(0, a.unsettled.Load()))
+	}
+	return q, nil
+}
+
+// Declare implements admin.Broker.
+func (b *Broker) Declare(ctx context.Context, name string, d admin.Declaration) (admin.Queue, bool, error) {
+	if err := queue.ValidateName(name); err != nil {
+		return admin.Queue{}, false, fmt.Errorf("%w: %v", admin.ErrInvalid, err)
+	}
+	policy := b.directory.policy(name)
+	if policy.Create == queue.CreateNever {
+		return admin.Queue{}, false, fmt.Errorf("%w: the policy %q makes no queues", admin.ErrForbidden, policy.Pattern)
+	}
+	limits := d.Limits()
+	if err := policy.Limits.CheckNarrow(limits); err != nil {
+		return admin.Queue{}, false, fmt.Errorf("%w: %v", admin.ErrInvalid, err)
+	}
+	created, err := b.directory.put(ctx, name, encodeSpec(d), limits)
+	if err != nil {
+		return admin.Queue{}, false, err
+	}
+	q, err := b.Queue(ctx, name)
+	return q, created, err
+}
+
+// Delete implements admin.Broker.
+func (b *Broker) Delete(ctx context.Context, name string) (uint64, error) {
+	return b.remove(ctx, name, (*queue.PackBuilder).Delete)
+}
+
+// Purge implements admin.Broker.
+func (b *Broker) Purge(ctx context.Context, name string) (uint64, error) {
+	return b.remove(ctx, name, (*queue.PackBuilder).Purge)
+}
+
+// remove proposes a record that empties a queue, and waits for the fact.
+func (b *Broker) remove(ctx context.Context, name string, record func(*queue.PackBuilder, queue.ID)) (uint64, error) {
+	row, err := b.lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	reply, err := b.directory.shardOf(name).proposeAndWait(ctx, func(p *queue.PackBuilder) { record(p, row.Queue) })
+	switch {
+	case err != nil:
+		return 0, err
+	case reply.Status != queue.OK:
+		return 0, fmt.Errorf("%w: there is no queue %q", admin.ErrNotFound, name)
+	}
+	return reply.Removed, nil
+}
+
+// proposeAndWait puts a record into the log and waits until it is applied.
+func (s *shard) proposeAndWait(ctx context.Context, fill func(*queue.PackBuilder)) (queue.Reply, error) {
+	type answer struct {
+		reply queue.Reply
+		err   error
+	}
+	answered := make(chan answer, 1)
+	s.propose(fill, func(r queue.Reply, err error) { answered <- answer{r, err} })
+	select {
+	case a := <-answered:
+		if errors.Is(a.err, cluster.ErrNotLeader) || errors.Is(a.err, cluster.ErrStopped) {
+			a.err = fmt.Errorf("%w: %v", admin.ErrUnavailable, a.err)
+		}
+		return a.reply, a.err
+	case <-ctx.Done():
+		return queue.Reply{}, ctx.Err()
+	}
+}
+
+// A queue's specification as it is stored: the declaration in JSON, {} if nothing
+// was declared. Unknown keys are those of a later version and are refused.
+func encodeSpec(d admin.Declaration) []byte {
+	spec, err := json.Marshal(d)
+	if err != nil {
+		panic("broker: a declaration can't be encoded: " + err.Error())
+	}
+	return spec
+}
+
+func decodeSpec(spec []byte) (queue.Limits, error) {
+	d, err := admin.ParseDeclaration(spec)
+	return d.Limits(), err
+}
+
+// Metrics implements admin.Broker.
+func (b *Broker) Metrics() admin.Metrics {
+	m := &b.metrics
+	t := b.shard.journal.Totals()
+	out := admin.Metrics{
+		Received:  m.received.Load(),
+		Accepted:  m.accepted.Load(),
+		Refused:   m.refusedBy.read(),
+		Delivered: m.delivered.Load(),
+		Settled: map[string]uint64{
+			"accepted": m.outcomes[queue.Accepted].Load(),
+			"released": m.outcomes[queue.Released].Load(),
+			"modified": m.outcomes[queue.Modified].Load(),
+			"rejected": m.outcomes[queue.RejectedKind].Load(),
+		},
+		Expired: t.Removed[queue.Expired],
+		Dropped: map[string]uint64{
+			"rejected": t.Removed[queue.Rejected],
+			"purged":   t.Removed[queue.Purged],
+			"deleted":  t.Removed[queue.Deleted],
+		},
+		Queues:            t.Queues,
+		Messages:          t.Count,
+		Bytes:             t.Bytes,
+		WindowBytes:       uint64(b.shard.journal.WindowBytes()),
+		Connections:       uint64(m.connections.Load()),
+		ConnectionsOpened: m.opened.Load(),
+		ConnectionsFailed: m.failedBy.read(),
+		LoginsRefused:     b.users.Refused(),
+		Sessions:          uint64(max(0, m.sessions.Load())),
+		LinksIn:           uint64(max(0, m.linksIn.Load())),
+		LinksOut:          uint64(max(0, m.linksOut.Load())),
+		BytesRead:         m.bytesRead.Load(),
+		BytesWritten:      m.bytesWritten.Load(),
+		DiskFreeBytes:     b.node.diskFree.Load(),
+		DiskLow:           b.node.disk.shut.Load(),
+		StoreStalls:       m.stalls.Load(),
+		LogAppliedIndex:   b.shard.journal.AppliedIndex(),
+		LogDurableIndex:   b.shard.journal.DurableIndex(),
+		AcceptLatency:     m.acceptLatency,
+		FsyncLatency:      m.fsyncLatency,
+		PackBytes:         m.packBytes,
+		PackRecords:       m.packRecords,
+	}
+	return out
+}

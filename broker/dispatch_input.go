@@ -1,0 +1,114 @@
+package broker
+
+import (
+	"entrepot/journal"
+	"entrepot/queue"
+)
+
+// inputKind says what a dispatchInput is.
+type inputKind uint8
+
+const (
+	// From connections.
+	inputAttach inputKind = iota
+	inputDetach
+	inputLimit
+	inputDrain
+	inputOutcome
+	inputReturn
+	// From the group: facts, in the order they were applied.
+	inputEnqueued
+	inputRemoved
+	inputModified
+	inputDeleted
+	// Answers to what the dispatcher asked for.
+	inputProposed
+	inputLoaded
+	inputDue
+	// From the admin interface.
+	inputConfigure
+)
+
+// dispatchInput is one thing that a shard's dispatcher is told. Which fields have a
+// meaning depends on kind.
+type dispatchInput struct {
+	kind     inputKind
+	consumer queue.ConsumerID
+	queue    queue.ID
+	seq      queue.Seq
+	limit    uint64
+	outcome  queue.Outcome
+
+	attach   *attachRequest
+	messages []queue.Message
+	runs     []queue.Run
+	load     *loadResult
+	due      *dueResult
+	proposed *proposalResult
+}
+
+// attachRequest is a new consumer.
+type attachRequest struct {
+	conn     *conn
+	consumer *consumer
+	options  queue.AttachOptions
+}
+
+// loadResult answers an EffectLoad.
+type loadResult struct {
+	id       queue.LoadID
+	messages []queue.Message
+	next     queue.Seq
+	err      error
+}
+
+// dueResult is what an expiry sweep found.
+type dueResult struct {
+	runs     []journal.DueRun
+	upTo     int64
+	except   []queue.Ref // are out with a consumer
+	proposed func()      // called by the dispatch loop when the removals are proposed,
+	nothing  func()      // or when there are none
+}
+
+// proposalResult tells that the proposals up to token have been answered.
+type proposalResult struct {
+	token  uint64
+	failed bool
+}
+
+// An outbox gathers what a connection's turn has for one shard, so that the shard
+// is woken once a turn.
+type outbox struct {
+	shard   *shard
+	inputs  []dispatchInput
+	records bool // packs were added to
+}
+
+func (o *outbox) add(in dispatchInput) { o.inputs = append(o.inputs, in) }
+
+// outbox finds the connection's outbox for s. Shards are few.
+func (c *conn) outbox(s *shard) *outbox {
+	for _, o := range c.outboxes {
+		if o.shard == s {
+			return o
+		}
+	}
+	o := &outbox{shard: s}
+	c.outboxes = append(c.outboxes, o)
+	return o
+}
+
+func (c *conn) flushOutboxes() {
+	for _, o := range c.outboxes {
+		if len(o.inputs) > 0 {
+			o.shard.mail.post(o.inputs...)
+			clear(o.inputs)
+			o.inputs = o.inputs[:0]
+		}
+		if o.records {
+			o.records = false
+			o.shard.batcher.Flush()
+		}
+	}
+}

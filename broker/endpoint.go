@@ -1,0 +1,81 @@
+package broker
+
+import (
+	"entrepot/protocol/amqp"
+)
+
+// An endpoint is the broker's half of one attached link: a producer (we receive)
+// or a consumer (we send). Its connection's owner calls it.
+type endpoint interface {
+	// delivery: a message came.
+	delivery(*amqp.Delivery)
+	// flow: the peer's flow changed something.
+	flow()
+	// outcome: the peer told what became of a message of ours.
+	outcome(*amqp.Outcome)
+	// on tells whether the link is one of this session.
+	on(*amqp.Session) bool
+	// turn runs at the end of a turn in which schedule was called.
+	turn()
+	// detached: the link is over, the connection goes on.
+	detached()
+	// gone: the connection is over. The engine must not be touched.
+	gone()
+}
+
+// scheduled is embedded by endpoints that can be asked for a turn.
+type scheduled struct{ queued bool }
+
+func (s *scheduled) setQueued(q bool) (was bool) { was, s.queued = s.queued, q; return was }
+
+type schedulable interface {
+	endpoint
+	setQueued(bool) bool
+}
+
+// schedule asks for e's turn at the end of this one.
+func (c *conn) schedule(e schedulable) {
+	if !e.setQueued(true) {
+		c.due = append(c.due, e)
+	}
+}
+
+// runDue gives every scheduled endpoint its turn, as long as there is room for
+// output; the rest waits for the writer.
+func (c *conn) runDue() {
+	for len(c.due) > 0 && !c.outputFull() {
+		batch := c.due
+		c.due = nil
+		for i, e := range batch {
+			if c.outputFull() {
+				c.due = append(c.due, batch[i:]...)
+				break
+			}
+			e.setQueued(false)
+			e.turn()
+		}
+	}
+}
+
+// outputFull tells that a consumer has to wait until the peer has read.
+func (c *conn) outputFull() bool {
+	return c.engine.Pending() > outputHigh
+}
+
+// newSlot gives an endpoint a number that stands for it in tokens.
+func (c *conn) newSlot(e endpoint) uint32 {
+	if n := len(c.freeSlots); n > 0 {
+		i := c.freeSlots[n-1]
+		c.freeSlots = c.freeSlots[:n-1]
+		c.slots[i] = e
+		return i
+	}
+	c.slots = append(c.slots, e)
+	return uint32(len(c.slots) - 1)
+}
+
+// freeSlot gives the number back. REQUIRES: no token with it is out.
+func (c *conn) freeSlot(i uint32) {
+	c.slots[i] = nil
+	c.freeSlots = append(c.freeSlots, i)
+}

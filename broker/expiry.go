@@ -1,0 +1,118 @@
+package broker
+
+import (
+	"time"
+
+	"entrepot/queue"
+)
+
+const (
+	// sweepEvery is the tick of expiry: a message is gone from its queue at most
+	// this long after its deadline. (It is never delivered after its deadline,
+	// however late the sweep.)
+	sweepEvery = 200 * time.Millisecond
+	// sweepBatch is how many messages one round removes, so that a million
+	// deadlines at once don't make one huge pack.
+	sweepBatch = 32 << 10
+)
+
+// expiryLoop looks for messages whose deadline has passed. It reads indexes, so
+// it has a goroutine of its own; the dispatch loop, which knows what is out with a
+// consumer, does the rest.
+func (s *shard) expiryLoop() {
+	s.journal.RestartDue()
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.ended:
+			return
+		case <-ticker.C:
+			if !s.sweep() {
+				return
+			}
+		}
+	}
+}
+
+// sweep removes all that is due now; false: the shard ends.
+func (s *shard) sweep() bool {
+	for {
+		runs, upTo, err := s.journal.Due(time.Now().UnixMilli(), sweepBatch, nil)
+		if err != nil {
+			s.broker.fatal(err)
+			return false
+		}
+		if len(runs) == 0 {
+			return true
+		}
+		found := 0
+		for i := range runs {
+			found += int(runs[i].Count)
+		}
+		if !s.proposeDue(&dueResult{runs: runs, upTo: upTo}) {
+			return false
+		}
+		if found < sweepBatch {
+			return true
+		}
+	}
+}
+
+// proposeDue waits until what was found is a fact, so that the next look does not
+// find it again.
+func (s *shard) proposeDue(due *dueResult) bool {
+	applied := make(chan struct{})
+	// The dispatch loop proposes before it looks at its mailbox again; a record
+	// proposed behind those is applied behind them.
+	due.proposed = func() {
+		s.propose(func(b *queue.PackBuilder) { b.Expire(due.upTo, due.except) },
+			func(queue.Reply, error) { close(applied) })
+	}
+	due.nothing = func() { close(applied) }
+	s.mail.post(dispatchInput{kind: inputDue, due: due})
+	select {
+	case <-applied:
+		return true
+	case <-s.ended:
+		return false
+	}
+}
+
+// expire proposes the removal of what is due, but for what is out with a consumer:
+// that is looked at again when it comes back.
+func (l *dispatchLoop) expire(due *dueResult) {
+	removed := false
+	for _, r := range due.runs {
+		removed = l.expireRun(due, r.Queue, r.Run) || removed
+	}
+	if !removed { // all are out: there is no fact to write
+		due.nothing()
+		return
+	}
+	l.proposals.writeRuns()
+	due.proposed()
+}
+
+// expireRun tells whether anything of the run was free to go.
+func (l *dispatchLoop) expireRun(due *dueResult, q queue.ID, run queue.Run) (removed bool) {
+	free := queue.Run{First: run.First}
+	flush := func() {
+		if free.Count > 0 {
+			free.Bytes = run.Bytes * uint64(free.Count) / uint64(run.Count)
+			l.proposals.remove(&queue.Effect{Queue: q, Reason: queue.Expired, Run: free})
+			removed = true
+		}
+	}
+	for seq := run.First; seq < run.End(); seq++ {
+		if l.d.Holds(q, seq) {
+			flush()
+			due.except = append(due.except, queue.Ref{Queue: q, Seq: seq})
+			free = queue.Run{First: seq + 1}
+			continue
+		}
+		free.Count++
+	}
+	flush()
+	return removed
+}

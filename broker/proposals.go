@@ -1,0 +1,112 @@
+package broker
+
+import (
+	"entrepot/queue"
+)
+
+// proposals turns what the dispatcher wants to become facts into records, and
+// tells it when one will not be a fact.
+//
+// Owner: the dispatch loop, but for Done.
+type proposals struct {
+	shard *shard
+
+	// A record that is being gathered: runs of one queue that go for one reason.
+	queue  queue.ID
+	reason queue.Reason
+	runs   []queue.Run
+
+	open    []openProposal // not answered yet, in the order of tokens
+	last    uint64         // the last token
+	written bool           // since the last flush
+}
+
+type openProposal struct {
+	token uint64
+	queue queue.ID
+	runs  []queue.Run
+}
+
+// maxRuns is how many runs a Remove record carries at most.
+const maxRuns = 512
+
+// remove gathers an EffectRemove. Neighbouring messages become one run: a consumer
+// that settles in order costs a few bytes for a thousand messages.
+func (p *proposals) remove(e *queue.Effect) {
+	if p.queue != e.Queue || p.reason != e.Reason || len(p.runs) == maxRuns {
+		p.writeRuns()
+		p.queue, p.reason = e.Queue, e.Reason
+	}
+	if n := len(p.runs); n > 0 && p.runs[n-1].End() == e.Run.First && p.runs[n-1].Count < 1<<30 {
+		p.runs[n-1].Count += e.Run.Count
+		p.runs[n-1].Bytes += e.Run.Bytes
+		return
+	}
+	p.runs = append(p.runs, e.Run)
+}
+
+// writeRuns makes a record of what was gathered.
+func (p *proposals) writeRuns() {
+	if len(p.runs) == 0 {
+		return
+	}
+	runs := append([]queue.Run(nil), p.runs...)
+	p.runs = p.runs[:0]
+	p.propose(p.queue, runs, func(b *queue.PackBuilder) { b.Remove(p.queue, p.reason, runs) })
+}
+
+func (p *proposals) modify(e *queue.Effect) {
+	p.writeRuns()
+	runs := []queue.Run{{First: e.Seq, Count: 1}}
+	p.propose(e.Queue, runs, func(b *queue.PackBuilder) { b.Modify(e.Queue, e.Seq, e.Count, e.Annotations) })
+}
+
+// mark needs no answer and may be lost.
+func (p *proposals) mark(e *queue.Effect) {
+	p.writeRuns()
+	pack := p.shard.batcher.Begin(0)
+	pack.Builder.Mark(e.Queue, e.Seq, e.Epoch)
+	p.shard.batcher.EndMore()
+	p.written = true
+}
+
+func (p *proposals) propose(q queue.ID, runs []queue.Run, fill func(*queue.PackBuilder)) {
+	p.last++
+	p.open = append(p.open, openProposal{p.last, q, runs})
+	pack := p.shard.batcher.Begin(0)
+	fill(pack.Builder)
+	pack.Wait(p, p.last)
+	p.shard.batcher.EndMore()
+	p.written = true
+}
+
+// any tells whether a pack will be written by the next flush.
+func (p *proposals) any() bool { return p.written || len(p.runs) > 0 }
+
+// flush sends off what was gathered.
+func (p *proposals) flush() {
+	p.writeRuns()
+	if p.written {
+		p.written = false
+		p.shard.batcher.Flush()
+	}
+}
+
+// Done implements cluster.Waiter, on the group's goroutine.
+func (p *proposals) Done(tokens []uint64, _ []queue.Reply, err error) {
+	p.shard.mail.post(dispatchInput{kind: inputProposed,
+		proposed: &proposalResult{token: tokens[len(tokens)-1], failed: err != nil}})
+}
+
+// answered drops the proposals up to a token. The facts of those that succeeded
+// have been told already, by the events of their pack.
+func (p *proposals) answered(r *proposalResult, d *queue.Dispatcher) {
+	n := 0
+	for n < len(p.open) && p.open[n].token <= r.token {
+		if r.failed {
+			d.ProposalFailed(p.open[n].queue, p.open[n].runs)
+		}
+		n++
+	}
+	p.open = append(p.open[:0], p.open[n:]...)
+}
