@@ -1,5 +1,61 @@
 package queue
 
+import "slices"
+
+// Dispatcher decides who gets what: it holds what a shard's leader knows of
+// its consumers, their credit, and the messages that are out. None of that is
+// replicated. Inputs are its methods; what it wants done it says in Effects. It
+// has no clock: SetNow and Tick bring the time.
+//
+// Rules. A queue's messages go out in the order of their sequence numbers, in
+// turn to the consumers that have credit. What comes back goes to its old
+// place. One released is offered to others at once, and to its releaser when
+// its credit is renewed or after CoolMillis. One refused "here" is not offered
+// to that consumer again. Nothing whose deadline has come goes out. A browser
+// has a cursor of its own; it sees what waits, and changes nothing.
+//
+// Messages come to it in two ways. While a queue's reader keeps up with its
+// tail, Enqueued brings them, and a consumer with credit gets one in the same
+// call. Else they are loaded page by page (feed.go) into a bounded buffer. What
+// came back is a stub, without its payload, and is loaded again.
+//
+// Facts arrive late. How each race is survived:
+//
+//   - A message is removed by someone else (purge, expiry, delete) while it is
+//     out: its entry becomes gone; the outcome that comes is confirmed at once.
+//   - It is removed while a load that has it is under way: the removal is
+//     remembered until then (runtime.tombs).
+//   - A load brings what Enqueued has brought meanwhile, or the other way round:
+//     loadPos says up to where everything is known.
+//   - A consumer leaves while its outcome is proposed: the entry stays, without
+//     a holder, until the fact or the failure comes; so nothing settled goes
+//     out again, though nobody else be attached.
+//   - A proposal fails, or nobody knows: the message is ready again. If the
+//     fact does come later, it finds the entry wherever it is by then.
+//   - Credit is taken back while deliveries are on their way: the limit is
+//     counted from Attach, and the connection returns what it cannot send.
+//   - A load that began before a Modify was applied would bring the old count:
+//     a stub is filled only by loads that began after it became one.
+//
+// Owner: one goroutine of the leader.
+type Dispatcher struct {
+	cfg       DispatcherConfig
+	now       int64
+	runtimes  map[ID]*runtime
+	consumers map[ConsumerID]*consumer
+
+	effects    []Effect
+	taken      bool // effects have been given out: the next input begins anew
+	lastRemove int  // the last Remove in effects, -1: none
+
+	marks    []*runtime // want a Mark
+	timers   timerQueue
+	nextLoad LoadID
+	pool     entryPool
+	scratch  []*entry
+	stats    DispatcherStats
+}
+
 // Limits of the Dispatcher where the caller gives none.
 const (
 	DefaultBufferMessages = 1024     // read ahead, per queue
@@ -28,8 +84,234 @@ type AttachOptions struct {
 // Snapshot is what the Dispatcher must know of a queue when a consumer comes.
 //
 // REQUIRES: every fact about the queue that is applied after State was copied
-// reaches the Dispatcher, in the order of application.
+// reaches the Dispatcher after the Attach, in the order of application. So the
+// Dispatcher's owner first makes the queue active, then copies, then attaches.
+// Older facts that come late do no harm.
 type Snapshot struct {
 	State         State
 	MaxDeliveries uint32 // of the policy; 0: no end
+}
+
+// NewDispatcher makes the dispatcher of a shard whose leader this node has
+// just become, when everything committed before has been applied.
+func NewDispatcher(cfg DispatcherConfig) *Dispatcher {
+	if cfg.BufferMessages <= 0 {
+		cfg.BufferMessages = DefaultBufferMessages
+	}
+	if cfg.BufferBytes <= 0 {
+		cfg.BufferBytes = DefaultBufferBytes
+	}
+	if cfg.TotalBytes <= 0 {
+		cfg.TotalBytes = DefaultTotalBytes
+	}
+	return &Dispatcher{
+		cfg:        cfg,
+		runtimes:   map[ID]*runtime{},
+		consumers:  map[ConsumerID]*consumer{},
+		lastRemove: -1,
+	}
+}
+
+// DispatcherStats are sums over the shard.
+type DispatcherStats struct {
+	Queues           int // with a runtime
+	Consumers        int
+	Acquired         int // out with consumers, or their end is proposed
+	BufferedMessages int
+	BufferedBytes    int
+}
+
+// Stats are counted as they change: O(1).
+func (d *Dispatcher) Stats() DispatcherStats {
+	s := d.stats
+	s.Queues, s.Consumers = len(d.runtimes), len(d.consumers)
+	return s
+}
+
+// Attach adds consumer c to queue q. It has no credit yet.
+// REQUIRES: c is not attached.
+func (d *Dispatcher) Attach(c ConsumerID, q ID, opts AttachOptions, snap Snapshot) {
+	d.begin()
+	if opts.MaxUnsettled == 0 {
+		opts.MaxUnsettled = DefaultMaxUnsettled
+	}
+	r := d.runtimes[q]
+	if r == nil {
+		r = &runtime{q: q}
+		d.runtimes[q] = r
+	}
+	r.tail = max(r.tail, snap.State.Tail)
+	r.maxDeliveries = snap.MaxDeliveries
+	cons := &consumer{id: c, runtime: r, opts: opts}
+	d.consumers[c] = cons
+	if opts.Browse {
+		cons.pos = snap.State.Head
+		r.browsers = append(r.browsers, cons)
+		return
+	}
+	if len(r.consumers) == 0 {
+		r.loadPos = snap.State.Head
+		r.suspect = snap.State.Suspect(d.cfg.Epoch)
+		r.deliveredBefore = max(snap.State.DeliveredUpTo, r.high)
+		r.high = r.deliveredBefore
+	}
+	r.consumers = append(r.consumers, cons)
+}
+
+// Detach removes c: what it held and had not decided is released. Nothing more
+// comes for c. An unknown consumer is ignored.
+func (d *Dispatcher) Detach(c ConsumerID) {
+	d.begin()
+	cons := d.consumers[c]
+	if cons == nil {
+		return
+	}
+	delete(d.consumers, c)
+	cons.setDraining(false)
+	r := cons.runtime
+	if cons.opts.Browse {
+		r.browsers = drop(r.browsers, cons)
+		if cons.load != 0 {
+			r.loadEnded()
+		}
+	} else {
+		d.detachTaker(r, cons)
+	}
+	d.dispatch(r)
+	d.end(r)
+}
+
+// detachTaker removes a consumer that is not a browser.
+func (d *Dispatcher) detachTaker(r *runtime, c *consumer) {
+	r.consumers = drop(r.consumers, c)
+	if c.hungry {
+		r.hungry.remove(c)
+	}
+	d.freeOf(r, c)
+	for e := c.out.first; e != nil; e = c.out.first {
+		c.out.remove(e)
+		e.holder = nil
+		switch e.state {
+		case acquired:
+			d.comeBack(r, e, nil)
+		case gone:
+			d.forget(r, e)
+		}
+	}
+	if len(r.consumers) == 0 {
+		d.dropReady(r)
+	}
+}
+
+// freeOf lifts c's restrictions from what waits.
+func (d *Dispatcher) freeOf(r *runtime, c *consumer) {
+	for e := r.restricted.first; e != nil; {
+		next := e.next
+		if e.only.cool == c.id {
+			e.only.cool = 0
+		}
+		e.only.excluded = drop(e.only.excluded, c.id)
+		d.unrestrict(r, e)
+		e = next
+	}
+}
+
+// dropReady forgets what waits: without consumers it is the store's alone.
+func (d *Dispatcher) dropReady(r *runtime) {
+	for _, l := range [...]*entryList{&r.ready, &r.restricted} {
+		for l.first != nil {
+			d.forget(r, l.first)
+		}
+	}
+	if r.load != 0 {
+		r.load = 0
+		r.loadEnded()
+	}
+	r.loadStale = false
+}
+
+// SetLimit tells how many deliveries c may get in all, counted from Attach:
+// the number of Deliver effects that the connection has received for c so far
+// (sent or returned), plus the link's credit now. Said this way it does not
+// matter how many deliveries are on their way. It ends a drain.
+func (d *Dispatcher) SetLimit(c ConsumerID, limit uint64) { d.setLimit(c, limit, false) }
+
+// Drain is SetLimit, and asks for Drained as soon as the limit is reached or
+// nothing is left that c may get now.
+func (d *Dispatcher) Drain(c ConsumerID, limit uint64) { d.setLimit(c, limit, true) }
+
+func (d *Dispatcher) setLimit(c ConsumerID, limit uint64, drain bool) {
+	d.begin()
+	cons := d.consumers[c]
+	if cons == nil {
+		return
+	}
+	cons.setLimit(limit)
+	cons.setDraining(drain)
+	d.dispatch(cons.runtime)
+}
+
+// Configure replaces the MaxDeliveries of an attached queue.
+func (d *Dispatcher) Configure(q ID, maxDeliveries uint32) {
+	d.begin()
+	if r := d.runtimes[q]; r != nil {
+		r.maxDeliveries = maxDeliveries
+	}
+}
+
+// Holds tells whether a message is out with a consumer, or its end is already
+// proposed: an expiry sweep leaves it alone.
+func (d *Dispatcher) Holds(q ID, seq Seq) bool {
+	r := d.runtimes[q]
+	if r == nil {
+		return false
+	}
+	e := r.table.get(seq)
+	return e != nil && e.state != ready && e.state != gone
+}
+
+// DeletedQueue tells that q was deleted: its consumers are Gone.
+func (d *Dispatcher) DeletedQueue(q ID) {
+	d.begin()
+	r := d.runtimes[q]
+	if r == nil {
+		return
+	}
+	for _, c := range r.consumers {
+		for e := c.out.first; e != nil; e = e.next {
+			if e.state == settling || e.state == modifying {
+				d.emitOutcome(EffectConfirmed, e)
+			}
+		}
+	}
+	for _, list := range [...][]*consumer{r.consumers, r.browsers} {
+		for _, c := range list {
+			d.emit(EffectGone, q).Consumer = c.id
+			delete(d.consumers, c.id)
+		}
+	}
+	d.scratch = r.table.appendAll(d.scratch[:0])
+	for _, e := range d.scratch {
+		d.forget(r, e)
+	}
+	r.consumers, r.browsers = nil, nil
+	d.end(r)
+}
+
+// end ends the runtime if there is nothing left to know.
+func (d *Dispatcher) end(r *runtime) {
+	if !r.idle() {
+		return
+	}
+	d.flushMark(r)
+	delete(d.runtimes, r.q)
+	d.emit(EffectIdle, r.q)
+}
+
+// drop takes x out of a list, keeping the order.
+func drop[T comparable](list []T, x T) []T {
+	if i := slices.Index(list, x); i >= 0 {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
 }
