@@ -20,7 +20,11 @@ func (r *Reader) ReadAny() (any, error) {
 		return nil, err
 	}
 	if c != codeDescribed {
-		return r.untyped(c)
+		v, err := r.untyped(c)
+		if err != nil {
+			return nil, err
+		}
+		return v, nil
 	}
 	if r.depth >= MaxDepth {
 		return nil, errTooDeep
@@ -115,7 +119,7 @@ func (r *Reader) untypedCompound(c byte) (v any, err error) {
 	case TypeList:
 		v, err = asAny(r.elements(count))
 	case TypeMap:
-		v, err = asAny(r.pairs(count / 2))
+		v, err = asAny(r.pairs(count))
 	default:
 		v, err = asAny(r.array(count))
 	}
@@ -126,12 +130,23 @@ func (r *Reader) untypedCompound(c byte) (v any, err error) {
 	return v, r.leave(outer)
 }
 
-// eager is how many elements get room before they are seen.
-const eager = 8
+// announce takes the count that a list, map or array announces. Each element has
+// at least one byte of its own, so all counts together can't be more than the
+// input: with that, room for them may be made at once, however they nest.
+func (r *Reader) announce(count int) error {
+	if count > r.room {
+		return decodeError("the counts are more than the input holds")
+	}
+	r.room -= count
+	return nil
+}
 
 // elements reads the elements of a list.
 func (r *Reader) elements(count int) (List, error) {
-	list := make(List, 0, min(count, eager))
+	if err := r.announce(count); err != nil {
+		return nil, err
+	}
+	list := make(List, 0, count)
 	for range count {
 		v, err := r.ReadAny()
 		if err != nil {
@@ -142,10 +157,13 @@ func (r *Reader) elements(count int) (List, error) {
 	return list, nil
 }
 
-// pairs reads the entries of a map.
+// pairs reads the entries of a map of count keys and values.
 func (r *Reader) pairs(count int) (Map, error) {
-	m := make(Map, 0, min(count, eager))
-	for range count {
+	if err := r.announce(count); err != nil {
+		return nil, err
+	}
+	m := make(Map, 0, count/2)
+	for range count / 2 {
 		k, err := r.ReadAny()
 		if err != nil {
 			return nil, err

@@ -33,7 +33,7 @@ func (r *Reader) array(count int) (Array, error) {
 	if err := r.admit(c, count); err != nil {
 		return Array{}, err
 	}
-	a.Values = make([]any, 0, min(count, eager))
+	a.Values = make([]any, 0, count)
 	for range count {
 		v, err := r.untyped(c)
 		if err != nil {
@@ -55,7 +55,7 @@ func (r *Reader) admit(c byte, count int) error {
 		if count > r.Len()/width {
 			return decodeError("the count is more than the size holds")
 		}
-		return nil
+		return r.announce(count)
 	}
 	if count > MaxEmptyElements-r.empties {
 		return decodeError("an array has too many elements without bytes")
@@ -64,8 +64,8 @@ func (r *Reader) admit(c byte, count int) error {
 	return nil
 }
 
-// arrayCodes are the format codes with which elements are written: the one that
-// holds every value of the type.
+// arrayCodes are the format codes of elements: the one that holds every value of
+// the type.
 var arrayCodes = [...]byte{
 	TypeNull: codeNull, TypeBoolean: codeBoolean, TypeUbyte: codeUbyte, TypeUshort: codeUshort,
 	TypeUint: codeUint, TypeUlong: codeUlong, TypeSignedByte: codeByte, TypeShort: codeShort,
@@ -86,7 +86,7 @@ func appendArray(b []byte, a Array) []byte {
 	for _, d := range a.Descriptors {
 		b = AppendAny(append(b, codeDescribed), d)
 	}
-	c := arrayCodes[a.Type]
+	c := a.elementCode()
 	b = append(b, c)
 	for _, v := range a.Values {
 		if typeOfGo(v) != a.Type {
@@ -95,6 +95,33 @@ func appendArray(b []byte, a Array) []byte {
 		b = appendUntyped(b, c, v)
 	}
 	return closeCompound(b, start, codeArray8, len(a.Values))
+}
+
+// elementCode returns the smallest format code that holds all elements.
+func (a *Array) elementCode() byte {
+	c := arrayCodes[a.Type]
+	if a.Type != TypeBinary && a.Type != TypeString && a.Type != TypeSymbol {
+		return c
+	}
+	for _, v := range a.Values {
+		if lengthOf(v) > math.MaxUint8 {
+			return c
+		}
+	}
+	return c &^ 0x10
+}
+
+// lengthOf returns how many bytes a variable value has.
+func lengthOf(v any) int {
+	switch v := v.(type) {
+	case []byte:
+		return len(v)
+	case string:
+		return len(v)
+	case Symbol:
+		return len(v)
+	}
+	return 0
 }
 
 // appendSymbols appends an array of symbols.
@@ -122,7 +149,7 @@ func appendCount(b []byte, c byte, n int) []byte {
 }
 
 // appendUntyped appends v without its constructor, in the form of the format code
-// c, which is that of v in arrayCodes.
+// c: that of v in arrayCodes, or its one-byte form for sizes.
 func appendUntyped(b []byte, c byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:

@@ -19,5 +19,5 @@
 // counts are held against the bytes that are there. Values nest at most MaxDepth
 // deep, and an array of elements without bytes (null, true, uint0, list0...) has
 // at most MaxEmptyElements of them. What is decoded into Go values takes at most
-// about 40 bytes per byte of input, so the frame size bounds it.
+// about 48 bytes per byte of input, so the frame size bounds it.
 package wire

@@ -157,7 +157,7 @@ func entries(m Raw) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]entry, 0, min(count/2, eager))
+	list := make([]entry, 0, count/2)
 	for range count / 2 {
 		start := r.off
 		key, err := r.ReadRaw()

@@ -25,6 +25,8 @@ type Reader struct {
 	off int
 	// depth is the nesting of the value that is being read.
 	depth int
+	// room is how many elements may still be announced, see announce.
+	room int
 	// empties counts array elements without bytes, see MaxEmptyElements.
 	empties int
 	// err is the error of the composite that is being read, see fieldReader.
@@ -32,7 +34,7 @@ type Reader struct {
 }
 
 // NewReader returns a reader of p.
-func NewReader(p []byte) Reader { return Reader{buf: p} }
+func NewReader(p []byte) Reader { return Reader{buf: p, room: len(p)} }
 
 // Len returns how many bytes are left.
 func (r *Reader) Len() int { return len(r.buf) - r.off }

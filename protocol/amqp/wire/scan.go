@@ -143,9 +143,6 @@ func (s *Sections) note(d Descriptor, at Span) {
 
 // sectionError names the section in an error.
 func sectionError(d Descriptor, err error) error {
-	if d == DescHeader {
-		return err // it is a composite and has done so
-	}
 	section := ""
 	if d.known() {
 		section = d.String()
