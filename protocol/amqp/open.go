@@ -74,6 +74,11 @@ func (c *Conn) Close(err *Error) {
 	if c.phase >= phaseClosing {
 		return
 	}
+	if err != nil {
+		scoped := *err
+		scoped.Scope = ScopeConnection
+		err = &scoped
+	}
 	c.closedBy = Event{Kind: EventClosed, Err: err}
 	c.sendClose(err)
 	if c.phase == phaseClosed {

@@ -168,7 +168,7 @@ func (l *Link) resume() bool {
 	}
 	l.rest = nil
 	if l.credit.left > 0 {
-		l.notify()
+		l.awaitRoom() // wake tells it, if the window is still open
 	}
 	return true
 }
