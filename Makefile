@@ -1,0 +1,70 @@
+# What can be done with this repository. "make run" and "make test" need Go and
+# nothing else; what another target needs stands above it.
+
+BIN     := bin/entrepot
+# The broker is plain Go: the binary runs anywhere, whatever C library is there.
+GOBUILD := CGO_ENABLED=0 go build -trimpath
+FUZZTIME ?= 30s
+# Tests run side by side with real fsyncs; a few packages at a time keeps their
+# time-outs honest on a small machine.
+TESTFLAGS ?= -timeout 10m
+
+.DEFAULT_GOAL := build
+.PHONY: run build test check format lint race fuzz crash interop interop-tools bench clean
+
+# Starts a broker on an embedded store in ./data.
+run: build
+	$(BIN) serve
+
+build:
+	@mkdir -p bin
+	$(GOBUILD) -o $(BIN) ./cmd/entrepot
+
+test:
+	CGO_ENABLED=0 go test $(TESTFLAGS) ./...
+
+# All that CI asks before a change goes in. The race detector wants a C compiler.
+# The house rules are tests (house_*_test.go): they run with all others.
+check: format lint race
+
+format:
+	@bad=$$(git ls-files '*.go' | xargs gofmt -l); \
+	if [ -n "$$bad" ]; then echo "not formatted; run: gofmt -w"; echo "$$bad"; exit 1; fi
+
+lint:
+	go vet ./...
+	go tool staticcheck ./...
+
+# With the tag invariants buffers that a caller must not keep are overwritten.
+race:
+	CGO_ENABLED=1 go test -race -tags invariants $(TESTFLAGS) ./...
+
+# Every fuzz target for FUZZTIME.
+fuzz:
+	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for target in $$(grep -ho --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6-); do \
+			echo "== $$dir $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
+		done; \
+	done
+
+# Kills a broker under load, 30 times for each durability, and counts.
+crash:
+	go run ./broker/crash $(CRASHFLAGS)
+
+# Three clients against a started broker. Wants Debian's python3-qpid-proton, and
+# Node with npm.
+interop: interop-tools
+	go run ./broker/interop $(INTEROPFLAGS)
+
+interop-tools:
+	@/usr/bin/python3 -c 'import proton' 2>/dev/null || { echo "interop wants: apt-get install python3-qpid-proton"; exit 1; }
+	@command -v npm >/dev/null || { echo "interop wants: apt-get install nodejs npm"; exit 1; }
+	@test -d broker/interop/rhea/node_modules/rhea || (cd broker/interop/rhea && npm ci --no-audit --no-fund)
+
+# Measures this broker beside the peers that are installed; see bench/README.md.
+bench:
+	go run ./bench $(BENCHFLAGS)
+
+clean:
+	rm -rf bin broker/interop/rhea/node_modules
