@@ -124,6 +124,10 @@ func TestErrorsNameTheWholeWay(t *testing.T) {
 		"amqp:invalid-field: transfer.delivery-tag: a delivery tag has more than 32 bytes": list(DescTransfer, uint32(0), nil,
 			make([]byte, 33)),
 		"amqp:invalid-field: attach.snd-settle-mode: the value has no meaning": list(DescAttach, "l", uint32(0), true, uint8(3)),
+		"amqp:invalid-field: target.durable: the value has no meaning":         list(DescTarget, nil, uint32(3)),
+		"amqp:invalid-field: sasl-outcome.code: the value has no meaning":      list(DescSASLOutcome, uint8(5)),
+		"amqp:decode-error: open.offered-capabilities: want symbols": list(DescOpen, "c", nil, nil, nil, nil, nil, nil,
+			Array{Type: TypeString}),
 		"amqp:decode-error: flow.properties: want map, got list": list(DescFlow, nil, uint32(0), uint32(0), uint32(0), nil, nil,
 			nil, nil, nil, nil, List{}),
 		"amqp:decode-error: open: the list has more fields than the type": list(DescOpen, "c", nil, nil, nil, nil, nil, nil, nil,
@@ -180,4 +184,11 @@ func TestKnownSymbolsAreShared(t *testing.T) {
 			panic(s)
 		}
 	}))
+}
+
+func TestErrorText(t *testing.T) {
+	require.EqualError(t, &Error{Condition: CondNotFound}, "amqp:not-found")
+	require.EqualError(t, &Error{Condition: CondNotFound, Description: "no such queue"}, "amqp:not-found: no such queue")
+	require.Equal(t, "header.ttl: bad", (&DecodeError{Composite: "header", Field: "ttl", Reason: "bad"}).Description())
+	require.Equal(t, "bad", (&DecodeError{Reason: "bad"}).Description())
 }

@@ -57,8 +57,8 @@ func ParseFrameHeader(p []byte, maxSize uint32) (FrameHeader, error) {
 	// size of the frame header (8 bytes)."
 	case h.Size < FrameHeaderSize:
 		return h, framingError("size", "a frame is smaller than its header")
-	// [amqp-transport 2.3.1] "The value of the data offset ... The frame is
-	// malformed if the value is less than 2."
+	// [amqp-transport 2.3.1] "Due to the mandatory 8-byte frame header, the frame
+	// is malformed if the value is less than 2."
 	case h.DataOffset < minDataOffset:
 		return h, framingError("doff", "the body begins inside of the frame header")
 	case uint32(h.DataOffset)*4 > h.Size:

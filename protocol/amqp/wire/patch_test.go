@@ -128,3 +128,19 @@ func TestMergeErrors(t *testing.T) {
 		require.ErrorContains(t, err, "message.message-annotations", bad)
 	}
 }
+
+// TestPatchErrors: what a scan would have refused is refused here as well, with
+// the output as it was.
+func TestPatchErrors(t *testing.T) {
+	for bad, want := range map[string]string{
+		"00 53 70 c0 06 03 40 40 a1 01 61":    "header.ttl",
+		hexHeader + "00 53 71 c1 05 02":       "message.delivery-annotations",
+		hexHeader + "00 53 72 c1 05 02":       "message.message-annotations",
+		hexHeader + "00 53 72 c1 03 02 a3 05": "message.message-annotations",
+	} {
+		head, rest, err := AppendPatchedAnnotated([]byte("out"), unhex(t, bad), Patch{}, nil)
+		require.ErrorContains(t, err, want)
+		require.Equal(t, "out", string(head))
+		require.Nil(t, rest)
+	}
+}

@@ -200,3 +200,39 @@ func TestAppendAnyPanicsOnForeignTypes(t *testing.T) {
 	require.Panics(t, func() { AppendAny(nil, Array{}) }, "an array of no type")
 	require.Panics(t, func() { AppendAny(nil, Array{Type: TypeUint, Values: []any{"text"}}) })
 }
+
+// TestArraysOfLongAndNested: elements that need the wide forms.
+func TestArraysOfLongAndNested(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for _, a := range []Array{
+		{Type: TypeString, Values: []any{"a", long}},
+		{Type: TypeSymbol, Values: []any{Symbol(long)}},
+		{Type: TypeBinary, Values: []any{[]byte(long), []byte{}}},
+		{Type: TypeMap, Values: []any{Map{{"k", long}}, Map{}}},
+		{Type: TypeList, Values: []any{List{long}, List{}, List{nil}}},
+		{Type: TypeArray, Values: []any{Array{Type: TypeUbyte, Values: []any{uint8(1)}}, Array{Type: TypeString, Values: []any{long}}}},
+	} {
+		r := NewReader(AppendAny(nil, a))
+		got, err := r.ReadAny()
+		require.NoError(t, err)
+		require.Equal(t, a, got)
+		require.Zero(t, r.Len())
+	}
+	capabilities := []Symbol{"a", Symbol(long)}
+	r := NewReader((&Coordinator{Capabilities: capabilities}).Append(nil))
+	var c Coordinator
+	require.NoError(t, c.Decode(&r))
+	require.Equal(t, capabilities, c.Capabilities)
+}
+
+func TestMapGet(t *testing.T) {
+	m := Map{{Symbol("a"), 1}, {"b", 2}, {uint64(3), 3}, {"a", 4}}
+	v, ok := m.Get("a")
+	require.True(t, ok)
+	require.Equal(t, 1, v, "the first of equal keys")
+	v, ok = m.Get("b")
+	require.True(t, ok, "clients send strings for symbols")
+	require.Equal(t, 2, v)
+	_, ok = m.Get("c")
+	require.False(t, ok)
+}

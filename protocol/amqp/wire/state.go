@@ -18,7 +18,7 @@ const (
 type StateKind uint8
 
 // DeliveryState is one of the delivery states and outcomes [amqp-messaging 3.4,
-// amqp-transactions 4.5.5, 4.5.7]: the kind, and the fields of that kind; those of
+// amqp-transactions 4.5.5, 4.5.6]: the kind, and the fields of that kind; those of
 // the others are zero. Small and of one size, so that it travels by value.
 // Modified.MessageAnnotations and Unknown alias the input; Clone parts with it.
 type DeliveryState struct {

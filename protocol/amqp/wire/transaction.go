@@ -1,6 +1,6 @@
 package wire
 
-// Capabilities of a coordinator [amqp-transactions 4.5.6].
+// Capabilities of a coordinator [amqp-transactions 4.5.7].
 const (
 	TxnLocal                Symbol = "amqp:local-transactions"
 	TxnDistributed          Symbol = "amqp:distributed-transactions"
@@ -28,7 +28,7 @@ type Discharge struct {
 // Declared is the outcome of Declare [amqp-transactions 4.5.5].
 type Declared struct{ TxnID []byte }
 
-// TransactionalState is a state within a transaction [amqp-transactions 4.5.7].
+// TransactionalState is a state within a transaction [amqp-transactions 4.5.6].
 type TransactionalState struct {
 	TxnID []byte
 	// Outcome: StateNone is absent.
