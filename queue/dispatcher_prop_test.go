@@ -1,0 +1,258 @@
+package queue
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// effects plays the part of everyone whom the dispatcher speaks to, and holds
+// what it says against the books.
+func (w *world) effects() {
+	for _, e := range slices.Clone(w.d.Effects()) {
+		switch e.Kind {
+		case EffectDeliver:
+			w.onDeliver(e)
+		case EffectLoad:
+			require.Positive(w.t, e.MaxMessages)
+			require.Positive(w.t, e.MaxBytes)
+			w.loads = append(w.loads, &loadInWork{effect: e})
+		case EffectRemove:
+			w.onRemove(e)
+		case EffectModify, EffectMark:
+			w.props = append(w.props, proposal{effect: e})
+		case EffectDrained:
+			w.onDrained(e)
+		case EffectConfirmed:
+			w.onConfirmed(e)
+		case EffectOutcomeFailed:
+			c := w.conns[e.Consumer]
+			require.NotNil(w.t, c)
+			require.Contains(w.t, c.waits, e.Seq)
+			delete(c.waits, e.Seq)
+		case EffectGone:
+			delete(w.conns, e.Consumer)
+		case EffectIdle:
+			require.Empty(w.t, w.conns, "idle with somebody attached")
+		}
+	}
+	checkDispatcher(w.t, w.d)
+}
+
+func (w *world) onDeliver(e Effect) {
+	c, s := w.conns[e.Consumer], e.Message.Seq
+	b := w.bodies[s]
+	require.NotNil(w.t, c, "delivered to a consumer that has left")
+	require.NotNil(w.t, b, "delivered a message that never was")
+	require.Equal(w.t, b.msg.Payload, e.Message.Payload)
+	require.False(w.t, b.msg.DeadlineMillis != 0 && b.msg.DeadlineMillis <= w.now, "delivered an expired message")
+	require.Less(w.t, c.received, c.limit, "delivered beyond the limit")
+	require.False(w.t, b.settled, "seq %d is settled, or its settle is proposed", s)
+	c.received++
+	if c.browse {
+		require.Greater(w.t, s, c.lastSeen, "a browser goes forward only")
+		require.Zero(w.t, b.holder, "a browser is shown what is out")
+		c.lastSeen = s
+		return
+	}
+	require.Zero(w.t, b.holder, "seq %d is out with %d", s, b.holder)
+	require.False(w.t, b.deciding)
+	require.False(w.t, b.came[c.id], "seq %d comes back to one who refused it", s)
+	require.False(w.t, w.cooling(b, c), "seq %d comes back at once to its releaser", s)
+	if !b.unsure {
+		want := b.msg.DeliveryCount
+		st := w.state()
+		if s <= st.Suspect(2) {
+			want++
+		}
+		require.Equal(w.t, want, e.Message.DeliveryCount, "delivery count of %d", s)
+	}
+	for t := w.state().Head; t < s; t++ {
+		require.False(w.t, w.available(t, c), "seq %d goes out before %d", s, t)
+	}
+	b.holder, b.cool = c.id, 0
+	c.out = append(c.out, s)
+	require.LessOrEqual(w.t, len(c.out), int(c.max))
+}
+
+func (w *world) cooling(b *body, c *conn) bool {
+	return b.cool == c.id && w.now < b.coolTo && c.renewals == b.coolGen
+}
+
+// available tells whether c may have message s.
+func (w *world) available(s Seq, c *conn) bool {
+	b := w.bodies[s]
+	if b == nil || !w.m.Alive(w.q, s) || b.holder != 0 || b.deciding || b.came[c.id] || w.cooling(b, c) {
+		return false
+	}
+	if e := w.known(s); e != nil && e.late {
+		return false
+	}
+	return b.msg.DeadlineMillis == 0 || b.msg.DeadlineMillis > w.now
+}
+
+func (w *world) known(s Seq) *entry {
+	if r := w.d.runtimes[w.q]; r != nil {
+		return r.table.get(s)
+	}
+	return nil
+}
+
+func (w *world) onRemove(e Effect) {
+	require.Equal(w.t, w.q, e.Queue)
+	for s := e.Run.First; s < e.Run.End(); s++ {
+		b := w.bodies[s]
+		if e.Reason == Expired {
+			require.LessOrEqual(w.t, b.msg.DeadlineMillis, w.now)
+			require.NotZero(w.t, b.msg.DeadlineMillis)
+		} else {
+			require.True(w.t, b.deciding, "nobody asked for the removal of %d", s)
+			b.settled = true
+		}
+	}
+	w.props = append(w.props, proposal{effect: e})
+}
+
+func (w *world) onDrained(e Effect) {
+	c := w.conns[e.Consumer]
+	require.NotNil(w.t, c)
+	require.True(w.t, c.draining, "nobody asked")
+	c.draining = false
+	if c.received < c.limit && !c.browse && len(c.out)+len(c.waits) < int(c.max) {
+		for s := w.state().Head; s < w.tail; s++ {
+			require.False(w.t, w.available(s, c), "drained, but %d waits", s)
+		}
+	}
+	c.limit = min(c.limit, c.received)
+}
+
+func (w *world) onConfirmed(e Effect) {
+	c := w.conns[e.Consumer]
+	require.NotNil(w.t, c, "confirmed to one who has left")
+	ref, ok := c.waits[e.Seq]
+	require.True(w.t, ok, "confirmed what was not asked: %d", e.Seq)
+	require.Equal(w.t, ref, e.Ref)
+	if e.Outcome == Accepted || e.Outcome == RejectedKind {
+		require.False(w.t, w.m.Alive(e.Queue, e.Seq), "confirmed before it was a fact")
+	}
+	delete(c.waits, e.Seq)
+}
+
+// settle lets everything arrive, and time pass, until nothing happens any more.
+func (w *world) settleDown() {
+	for range 200 {
+		for len(w.facts) > 0 {
+			w.tellFact()
+		}
+		for len(w.props) > 0 {
+			w.applyProposal()
+		}
+		for len(w.loads) > 0 {
+			w.readLoad(0)
+			w.answerLoad(0, false)
+		}
+		if len(w.facts)+len(w.props)+len(w.loads) == 0 {
+			if w.d.NextTick() == 0 {
+				return
+			}
+			w.tick(CoolMillis)
+		}
+	}
+	require.Fail(w.t, "it never comes to rest")
+}
+
+// checkRest is liveness: at rest nothing waits for a consumer that could have
+// it, every outcome has been answered, and so has every drain.
+func (w *world) checkRest() {
+	for _, c := range w.conns {
+		require.Empty(w.t, c.waits, "outcomes without an answer")
+		require.False(w.t, c.draining, "a drain without an answer")
+		if c.received >= c.limit {
+			continue
+		}
+		if c.browse {
+			for s := max(c.lastSeen+1, w.state().Head); s < w.state().Tail; s++ {
+				require.False(w.t, w.available(s, &conn{}) && s > w.d.consumers[c.id].pos, "browser did not get %d", s)
+			}
+			continue
+		}
+		if len(c.out) < int(c.max) {
+			for s := w.state().Head; s < w.state().Tail; s++ {
+				require.False(w.t, w.available(s, c), "seq %d waits, %d has credit", s, c.id)
+			}
+		}
+	}
+}
+
+// TestDispatcherAgainstWorld: random inputs, late facts, lost proposals; after
+// every step the invariants, after every run rest, liveness and a clean end.
+func TestDispatcherAgainstWorld(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, rapid.IntRange(0, 30).Draw(t, "backlog"), rapid.IntRange(0, 10).Draw(t, "delivered"))
+		someone := func(t *rapid.T) *conn {
+			if len(w.conns) == 0 {
+				t.Skip("nobody is there")
+			}
+			ids := slices.Sorted(maps.Keys(w.conns))
+			return w.conns[rapid.SampledFrom(ids).Draw(t, "consumer")]
+		}
+		any := rapid.IntRange(0, 1000)
+		outcomes := []Outcome{
+			{Kind: Accepted}, {Kind: Accepted}, {Kind: RejectedKind}, {Kind: Released}, {Kind: Released},
+			{Kind: Modified, Failed: true}, {Kind: Modified, Here: true},
+			{Kind: Modified, Failed: true, Here: true}, {Kind: Modified, Annotations: []byte("note")},
+		}
+		decide := func(t *rapid.T) {
+			w.outcome(someone(t), any.Draw(t, "which"), rapid.SampledFrom(outcomes).Draw(t, "outcome"))
+		}
+		tell := func(t *rapid.T) { w.tellFact() }
+		t.Repeat(map[string]func(*rapid.T){
+			"enqueue":    func(t *rapid.T) { w.enqueue(rapid.IntRange(1, 6).Draw(t, "n"), 0) },
+			"enqueueTTL": func(t *rapid.T) { w.enqueue(1, rapid.Int64Range(1, 300).Draw(t, "ttl")) },
+			"tellFact":   tell,
+			"tellFact2":  tell,
+			"applyProp":  func(t *rapid.T) { w.applyProposal() },
+			"applyProp2": func(t *rapid.T) { w.applyProposal() },
+			"failProp":   func(t *rapid.T) { w.failProposal(rapid.IntRange(0, 2).Draw(t, "how")) },
+			"readLoad":   func(t *rapid.T) { w.readLoad(any.Draw(t, "i")) },
+			"answerLoad": func(t *rapid.T) { w.answerLoad(any.Draw(t, "i"), rapid.IntRange(0, 9).Draw(t, "f") == 0) },
+			"outcome":    decide,
+			"outcome2":   decide,
+			"credit":     func(t *rapid.T) { w.credit(someone(t), rapid.Uint64Range(0, 12).Draw(t, "n"), false) },
+			"drain":      func(t *rapid.T) { w.credit(someone(t), rapid.Uint64Range(0, 12).Draw(t, "n"), true) },
+			"return":     func(t *rapid.T) { w.giveBack(someone(t), any.Draw(t, "which")) },
+			"detach":     func(t *rapid.T) { w.detach(someone(t)) },
+			"tick":       func(t *rapid.T) { w.tick(rapid.Int64Range(0, 150).Draw(t, "ms")) },
+			"purge": func(t *rapid.T) {
+				if any.Draw(t, "really") < 100 {
+					w.purge()
+				}
+			},
+			"delete": func(t *rapid.T) {
+				if any.Draw(t, "really") < 50 {
+					w.deleteQueue()
+				}
+			},
+			"removeOne": func(t *rapid.T) {
+				st := w.state()
+				w.removeOne(st.Head + Seq(any.Draw(t, "s"))%max(1, st.Tail-st.Head))
+			},
+			"attach": func(t *rapid.T) {
+				if len(w.conns) < 4 {
+					kind := rapid.IntRange(0, 5).Draw(t, "kind")
+					w.attach(kind == 0, rapid.Uint32Range(1, 10).Draw(t, "max"), kind == 1)
+				}
+			},
+		})
+		w.settleDown()
+		w.checkRest()
+		for _, id := range slices.Sorted(maps.Keys(w.conns)) {
+			w.detach(w.conns[id])
+		}
+		w.settleDown()
+		require.Zero(t, w.d.Stats(), "something is left with nobody there")
+	})
+}

@@ -1,0 +1,369 @@
+package queue
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/stretchr/testify/require"
+)
+
+// world is everything around a Dispatcher, as a naive twin would write it: a
+// store, a log that proposals go into, facts on their way, loads on their way,
+// connections. It lets each of them be late, and knows what must hold.
+type world struct {
+	t   require.TestingT
+	m   *Machine
+	d   *Dispatcher
+	now int64
+	q   ID
+
+	bodies map[Seq]*body // what was ever enqueued in q
+	facts  []func()      // applied, not yet told
+	props  []proposal    // proposed, not yet applied
+	loads  []*loadInWork
+	conns  map[ConsumerID]*conn
+	nextC  ConsumerID
+	tail   Seq // as far as the dispatcher knows
+}
+
+// body is one message and where it stands by the outside's books.
+type body struct {
+	msg      Message // DeliveryCount and Annotations: as stored
+	holder   ConsumerID
+	deciding bool // an outcome is proposed, neither fact nor failure is told
+	settled  bool // accepted or rejected, and not failed
+	unsure   bool // a Modify may be applied later: the count is not checked
+	came     map[ConsumerID]bool
+	cool     ConsumerID // released by, and until when not to come back there
+	coolTo   int64
+	coolGen  int
+}
+
+type proposal struct {
+	effect Effect
+	seqs   []Seq
+}
+
+type loadInWork struct {
+	effect Effect
+	done   bool
+	msgs   []Message
+	next   Seq
+}
+
+type conn struct {
+	id       ConsumerID
+	browse   bool
+	max      uint32
+	router   bool
+	received uint64
+	limit    uint64
+	renewals int
+	draining bool
+	out      []Seq          // received, undecided
+	waits    map[Seq]uint64 // decided, neither confirmed nor failed: the ref
+	lastSeen Seq            // of a browser
+}
+
+const worldMaxDeliveries = 4
+
+func newWorld(t require.TestingT, backlog, delivered int) *world {
+	w := &world{t: t, m: NewMachine(), now: 1000, nextC: 1, conns: map[ConsumerID]*conn{}}
+	w.q = 1
+	w.declare()
+	w.enqueue(backlog, 0)
+	w.m.Apply(&Record{Kind: KindMark, Queue: w.q, Seq: Seq(delivered), Epoch: 1}, w.now)
+	w.facts = nil
+	w.d = NewDispatcher(DispatcherConfig{Epoch: 2, BufferMessages: 8, BufferBytes: 100, TotalBytes: 150})
+	w.d.SetNow(w.now)
+	return w
+}
+
+func (w *world) declare() {
+	w.m.Apply(&Record{Kind: KindDeclare, Queue: w.q}, w.now)
+	w.bodies = map[Seq]*body{}
+	w.tail = 1
+}
+
+func (w *world) state() State { s, _ := w.m.Queue(w.q); return s }
+
+// enqueue applies n messages; the fact is told later.
+func (w *world) enqueue(n int, ttl int64) {
+	var msgs []Message
+	for range n {
+		m := Message{Queue: w.q}
+		if ttl > 0 {
+			m.DeadlineMillis = w.now + ttl
+		}
+		m.Payload = fmt.Appendf(nil, "message %d of %d", w.state().Tail, w.q)
+		r := w.m.Apply(&Record{Kind: KindEnqueue, Queue: w.q, Payload: m.Payload}, w.now)
+		m.Seq = r.Seq
+		w.bodies[m.Seq] = &body{msg: m, came: map[ConsumerID]bool{}}
+		msgs = append(msgs, m)
+	}
+	w.facts = append(w.facts, func() {
+		w.d.Enqueued(w.q, msgs)
+		if n > 0 && w.d.runtimes[w.q] != nil {
+			w.tail = max(w.tail, msgs[n-1].Seq+1)
+		}
+	})
+}
+
+// tellFact lets the dispatcher hear the oldest fact.
+func (w *world) tellFact() {
+	if len(w.facts) == 0 {
+		return
+	}
+	f := w.facts[0]
+	w.facts = w.facts[1:]
+	f()
+	w.effects()
+}
+
+// applyProposal makes the oldest proposal a fact.
+func (w *world) applyProposal() {
+	if len(w.props) == 0 {
+		return
+	}
+	p := w.props[0]
+	w.props = w.props[1:]
+	w.apply(p)
+	switch e := p.effect; e.Kind {
+	case EffectRemove:
+		w.tellRemoved([]Run{e.Run})
+	case EffectModify:
+		w.facts = append(w.facts, func() {
+			w.decided(e.Seq)
+			w.d.Modified(e.Queue, e.Seq)
+		})
+	}
+}
+
+func (w *world) apply(p proposal) {
+	e := p.effect
+	switch e.Kind {
+	case EffectRemove:
+		w.m.Apply(&Record{Kind: KindRemove, Queue: e.Queue, Reason: e.Reason, Runs: []Run{e.Run}}, w.now)
+	case EffectModify:
+		if r := w.m.Apply(&Record{Kind: KindModify, Queue: e.Queue, Seq: e.Seq, Count: e.Count}, w.now); r.Status == OK {
+			w.bodies[e.Seq].msg.DeliveryCount = e.Count
+			if len(e.Annotations) > 0 {
+				w.bodies[e.Seq].msg.Annotations = e.Annotations
+			}
+		}
+	case EffectMark:
+		w.m.Apply(&Record{Kind: KindMark, Queue: e.Queue, Seq: e.Seq, Epoch: e.Epoch}, w.now)
+	}
+}
+
+// decided ends the proposal about s in the books.
+func (w *world) decided(s Seq) {
+	if b := w.bodies[s]; b != nil && b.deciding {
+		b.deciding = false
+		b.holder = 0
+	}
+}
+
+func (w *world) tellRemoved(runs []Run) {
+	q := w.q
+	w.facts = append(w.facts, func() {
+		for _, r := range runs {
+			for s := r.First; s < r.End(); s++ {
+				w.decided(s)
+			}
+		}
+		w.d.Removed(q, runs)
+	})
+}
+
+// failProposal loses the oldest proposal: never applied, or applied without
+// anybody knowing, before or after the failure is told.
+func (w *world) failProposal(how int) {
+	if len(w.props) == 0 {
+		return
+	}
+	p := w.props[0]
+	w.props = w.props[1:]
+	if p.effect.Kind == EffectMark {
+		return
+	}
+	run := p.effect.Run
+	if p.effect.Kind == EffectModify {
+		run = Run{First: p.effect.Seq, Count: 1}
+	}
+	if how == 1 {
+		w.apply(p)
+	}
+	for s := run.First; s < run.End(); s++ {
+		b := w.bodies[s]
+		b.settled, b.deciding, b.holder = false, false, 0
+		b.unsure = b.unsure || p.effect.Kind == EffectModify
+	}
+	q := w.q
+	w.d.ProposalFailed(q, []Run{run})
+	w.effects()
+	if how == 2 {
+		w.apply(p)
+	}
+	if how > 0 && p.effect.Kind == EffectRemove {
+		w.tellRemoved([]Run{p.effect.Run})
+	}
+}
+
+// readLoad reads the store for an outstanding load; the answer is given later.
+func (w *world) readLoad(i int) {
+	if len(w.loads) == 0 {
+		return
+	}
+	l := w.loads[i%len(w.loads)]
+	if l.done {
+		return
+	}
+	l.done = true
+	l.next = max(l.effect.From, w.state().Tail)
+	for s, ok := w.m.NextAlive(l.effect.Queue, l.effect.From); ok; s, ok = w.m.NextAlive(l.effect.Queue, s+1) {
+		if len(l.msgs) == l.effect.MaxMessages {
+			l.next = l.msgs[len(l.msgs)-1].Seq + 1
+			break
+		}
+		l.msgs = append(l.msgs, w.bodies[s].msg)
+	}
+}
+
+// answerLoad gives the answer of a load that has been read, or that it failed.
+func (w *world) answerLoad(i int, fail bool) {
+	if len(w.loads) == 0 {
+		return
+	}
+	i %= len(w.loads)
+	l := w.loads[i]
+	if !l.done {
+		return
+	}
+	w.loads = slices.Delete(w.loads, i, i+1)
+	if fail {
+		w.d.LoadFailed(l.effect.Queue, l.effect.Load)
+	} else {
+		w.d.Loaded(l.effect.Queue, l.effect.Load, l.msgs, l.next)
+	}
+	w.effects()
+}
+
+func (w *world) attach(browse bool, maxUnsettled uint32, router bool) *conn {
+	c := &conn{id: w.nextC, browse: browse, max: maxUnsettled, router: router, waits: map[Seq]uint64{}}
+	w.nextC++
+	w.conns[c.id] = c
+	s := w.state()
+	w.tail = max(w.tail, s.Tail)
+	w.d.Attach(c.id, w.q, AttachOptions{Browse: browse, MaxUnsettled: maxUnsettled, NoExclude: router},
+		Snapshot{State: s, MaxDeliveries: worldMaxDeliveries})
+	w.effects()
+	return c
+}
+
+func (w *world) detach(c *conn) {
+	delete(w.conns, c.id)
+	for _, s := range c.out {
+		w.bodies[s].holder = 0
+		w.bodies[s].cool = 0
+	}
+	w.d.Detach(c.id)
+	w.effects()
+}
+
+func (w *world) credit(c *conn, n uint64, drain bool) {
+	if c.received+n > c.limit {
+		c.renewals++
+	}
+	c.limit = c.received + n
+	c.draining = drain
+	if drain {
+		w.d.Drain(c.id, c.limit)
+	} else {
+		w.d.SetLimit(c.id, c.limit)
+	}
+	w.effects()
+}
+
+// outcome decides one of the deliveries that c has.
+func (w *world) outcome(c *conn, i int, o Outcome) {
+	if c.browse || len(c.out) == 0 {
+		return
+	}
+	i %= len(c.out)
+	s := c.out[i]
+	c.out = slices.Delete(c.out, i, i+1)
+	b := w.bodies[s]
+	c.waits[s] = uint64(s) * 10
+	b.settled = o.Kind == Accepted || o.Kind == RejectedKind
+	plain := o.Kind == Released || o.Kind == Modified && !o.Failed && len(o.Annotations) == 0
+	if plain {
+		b.holder, b.cool, b.coolTo, b.coolGen = 0, c.id, w.now+CoolMillis, c.renewals
+	} else {
+		b.deciding = true
+	}
+	if o.Here && !c.router {
+		b.came[c.id] = true
+	}
+	if b.gone(w, s) {
+		b.deciding = false
+	}
+	w.d.Outcome(c.id, s, c.waits[s], o)
+	w.effects()
+}
+
+func (b *body) gone(w *world, s Seq) bool {
+	r := w.d.runtimes[w.q]
+	return r == nil || r.table.get(s) == nil || r.table.get(s).state == gone
+}
+
+func (w *world) giveBack(c *conn, i int) {
+	if c.browse || len(c.out) == 0 {
+		return
+	}
+	i %= len(c.out)
+	s := c.out[i]
+	c.out = slices.Delete(c.out, i, i+1)
+	w.bodies[s].holder = 0
+	c.limit = min(c.limit, c.received)
+	w.d.Return(c.id, s)
+	w.effects()
+}
+
+// removeOne is an administrator's removal, or a sweep's, of a live message.
+func (w *world) removeOne(s Seq) {
+	if !w.m.Alive(w.q, s) {
+		return
+	}
+	run := Run{First: s, Count: 1}
+	w.m.Apply(&Record{Kind: KindRemove, Queue: w.q, Reason: Expired, Runs: []Run{run}}, w.now)
+	w.tellRemoved([]Run{run})
+}
+
+func (w *world) purge() {
+	r := w.m.Apply(&Record{Kind: KindPurge, Queue: w.q}, w.now)
+	if r.Next > r.Seq {
+		w.tellRemoved([]Run{{First: r.Seq, Count: uint32(r.Next - r.Seq)}})
+	}
+}
+
+// deleteQueue deletes the queue, and tells it at once: facts about it that are
+// still on their way are older, so they come first.
+func (w *world) deleteQueue() {
+	for len(w.facts) > 0 {
+		w.tellFact()
+	}
+	w.m.Apply(&Record{Kind: KindDelete, Queue: w.q}, w.now)
+	w.d.DeletedQueue(w.q)
+	w.effects()
+	require.Empty(w.t, w.conns, "everybody was told that the queue is gone")
+	w.props, w.loads = nil, nil
+	w.q++
+	w.declare()
+}
+
+func (w *world) tick(ms int64) {
+	w.now += ms
+	w.d.Tick(w.now)
+	w.effects()
+}
