@@ -116,6 +116,9 @@ func as[To, From ~uint8 | ~uint32](v Opt[From]) Opt[To] {
 	return Opt[To]{V: To(v.V), Set: v.Set}
 }
 
+// The functions that follow differ in a word or two. One that took the reading as
+// a func would put the Reader on the heap.
+
 func (f *fieldReader) boolean(field string) (v Opt[bool]) {
 	if f.next(field) {
 		n, err := f.r.ReadBoolean()
