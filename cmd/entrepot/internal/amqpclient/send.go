@@ -1,0 +1,95 @@
+package amqpclient
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/Azure/go-amqp"
+)
+
+// inFlight is how many messages may be on their way without an outcome. It
+// covers several of the broker's packs, so that the line between never idles.
+const inFlight = 1024
+
+// Outcomes counts what became of messages that were sent.
+type Outcomes struct {
+	Accepted uint64
+	Refused  uint64 // rejected, released or modified by the broker: not stored
+	Unknown  uint64 // no answer before the end: stored or not
+	Reason   string // of the first that was refused
+}
+
+// Send sends what next gives until it gives nil, and waits for every outcome;
+// settled hears of each that is known, from one goroutine. It returns early,
+// with what is known until then, when ctx ends or the link fails.
+func (c *Client) Send(ctx context.Context, address string, next func() (*amqp.Message, error), settled func()) (Outcomes, error) {
+	sender, err := c.session.NewSender(ctx, address, nil)
+	if err != nil {
+		return Outcomes{}, linkError(address, err)
+	}
+	receipts := make(chan amqp.SendReceipt, inFlight)
+	counted := make(chan Outcomes)
+	go func() { counted <- collect(ctx, receipts, settled) }()
+	err = feed(ctx, sender, next, receipts)
+	close(receipts)
+	outcomes := <-counted
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return outcomes, linkError(address, err)
+	}
+	return outcomes, nil
+}
+
+// feed sends messages; a full channel of receipts makes it wait.
+func feed(ctx context.Context, sender *amqp.Sender, next func() (*amqp.Message, error), receipts chan<- amqp.SendReceipt) error {
+	for {
+		message, err := next()
+		if err != nil || message == nil {
+			return err
+		}
+		receipt, err := sender.SendWithReceipt(ctx, message, nil)
+		if err != nil {
+			return err
+		}
+		receipts <- receipt
+	}
+}
+
+// collect waits for the outcomes in the order of sending.
+func collect(ctx context.Context, receipts <-chan amqp.SendReceipt, settled func()) Outcomes {
+	var o Outcomes
+	for receipt := range receipts {
+		state, err := receipt.Wait(ctx)
+		switch state := state.(type) {
+		case *amqp.StateAccepted:
+			o.Accepted++
+		case nil:
+			if err != nil {
+				o.Unknown++
+				continue
+			}
+			o.refuse("the broker settled it without an outcome")
+		case *amqp.StateRejected:
+			reason := "rejected"
+			if state.Error != nil {
+				reason = fmt.Sprintf("rejected: %s: %s", state.Error.Condition, state.Error.Description)
+			}
+			o.refuse(reason)
+		case *amqp.StateReleased:
+			o.refuse("released: nobody could store it")
+		case *amqp.StateModified:
+			o.refuse("modified: whether it is stored is not known")
+		}
+		settled()
+	}
+	return o
+}
+
+func (o *Outcomes) refuse(reason string) {
+	o.Refused++
+	if o.Reason == "" {
+		o.Reason = reason
+	}
+}
