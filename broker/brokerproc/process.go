@@ -23,10 +23,12 @@ import (
 type Options struct {
 	Binary     string // path of the entrepot binary, see Build
 	DataDir    string
-	AMQP, HTTP string    // HOST:PORT
-	Durability string    // "fsync", "os"; empty: the broker's default
-	Config     string    // contents of the configuration file; empty: none
-	Log        io.Writer // the broker's standard output and error; nil: dropped
+	AMQP, HTTP string // HOST:PORT
+	Durability string // "fsync", "os"; empty: the broker's default
+	Config     string // contents of the configuration file; empty: none
+	// AMQPInConfig: Config itself listens on AMQP, with settings that no flag has.
+	AMQPInConfig bool
+	Log          io.Writer // the broker's standard output and error; nil: dropped
 }
 
 // readyTimeout is how long Start waits for /readyz. It is long, because the
@@ -110,7 +112,7 @@ func (o *Options) fillAddresses() error {
 // data directory, so that it does not look like a part of the store.
 func (o *Options) arguments() ([]string, error) {
 	args := []string{"serve", "--data", o.DataDir, "--http", o.HTTP}
-	if o.AMQP != "" {
+	if !o.AMQPInConfig {
 		args = append(args, "--amqp", o.AMQP)
 	}
 	if o.Durability != "" {
