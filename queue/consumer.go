@@ -10,6 +10,7 @@ type consumer struct {
 
 	sent      uint64 // Deliver effects so far
 	limit     uint64 // how many there may be (see Dispatcher.SetLimit)
+	window    int    // the credit it uses to grant: how far to read ahead for it
 	unsettled uint32 // of these, without a confirmed outcome
 	excluded  int    // messages it refused "here" and that are still known
 	draining  bool
@@ -99,6 +100,15 @@ func (c *consumer) setLimit(limit uint64) {
 	}
 	c.limit = limit
 	c.refresh()
+	if c.opts.Browse {
+		return
+	}
+	window := 0 // no credit at all: it does not want to be read ahead for
+	if limit > c.sent {
+		window = max(c.window, int(min(limit-c.sent, uint64(c.opts.MaxUnsettled))))
+	}
+	c.runtime.window += window - c.window
+	c.window = window
 }
 
 // setDraining keeps count of who waits for Drained.

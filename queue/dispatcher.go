@@ -184,6 +184,7 @@ func (d *Dispatcher) Detach(c ConsumerID) {
 // detachTaker removes a consumer that is not a browser.
 func (d *Dispatcher) detachTaker(r *runtime, c *consumer) {
 	r.consumers = drop(r.consumers, c)
+	r.window -= c.window
 	if c.hungry {
 		r.hungry.remove(c)
 	}

@@ -60,8 +60,9 @@ func checkRuntime(t require.TestingT, d *Dispatcher, r *runtime, stats *Dispatch
 		require.Zero(t, r.ready.n+r.restricted.n, "ready without consumers")
 		require.Zero(t, r.load)
 	}
-	draining := 0
+	draining, window := 0, 0
 	for _, c := range r.consumers {
+		window += c.window
 		require.Same(t, c, d.consumers[c.id])
 		require.Equal(t, c.mayTake(), c.hungry, "the ring of the hungry")
 		require.Equal(t, c.out.n, int(c.unsettled), "what is out")
@@ -84,6 +85,7 @@ func checkRuntime(t require.TestingT, d *Dispatcher, r *runtime, stats *Dispatch
 		}
 	}
 	require.Equal(t, draining, r.draining)
+	require.Equal(t, window, r.window)
 	late := 0
 	for _, e := range r.table.appendAll(nil) {
 		if e.state != ready {

@@ -2,17 +2,17 @@ package queue
 
 // Loads. A runtime has at most one outstanding, each browser one of its own.
 
-// feed asks the store for what hungry consumers need: the stub that keeps the
-// others waiting, else the next page when the buffer is half empty.
+// feed asks the store for the stub that keeps the others waiting, else for the
+// next page when the buffer is half empty: also while nobody has credit, if
+// somebody usually has, so that the messages are there when it comes.
 func (d *Dispatcher) feed(r *runtime, stub *entry) {
-	if r.load != 0 || r.hungry.first == nil || stub == nil && r.loadPos >= r.tail {
+	switch {
+	case r.load != 0:
 		return
-	}
-	if stub != nil {
+	case stub != nil:
 		d.askMain(r, stub.seq, d.stubSpan(stub))
 		return
-	}
-	if r.late >= d.cfg.BufferMessages {
+	case r.loadPos >= r.tail || r.window == 0 || r.late >= d.cfg.BufferMessages:
 		return
 	}
 	// What is restricted does not count: that nobody who is hungry may have it
@@ -27,17 +27,12 @@ func (d *Dispatcher) feed(r *runtime, stub *entry) {
 	d.askMain(r, r.loadPos, page-r.ready.n)
 }
 
-// pageSize is how many messages to have ready: twice what the hungry may take,
+// pageSize is how many messages to have ready: twice what the consumers grant,
 // so that the next page comes in while this one goes out, but not a thousand
 // for a consumer that wants one.
 func (d *Dispatcher) pageSize(r *runtime) int {
 	const least = 32
-	want := uint64(0)
-	most := uint64(d.cfg.BufferMessages)
-	for c := r.hungry.first; c != nil && want < most; c = c.next {
-		want += min(c.limit-c.sent, uint64(c.opts.MaxUnsettled-c.unsettled), most)
-	}
-	return int(min(max(2*want, least), most))
+	return min(max(2*r.window, least), d.cfg.BufferMessages)
 }
 
 // stubSpan is how many messages to load for a stub: up to the last of the stubs

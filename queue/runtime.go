@@ -16,6 +16,7 @@ type runtime struct {
 	browsers  []*consumer
 	hungry    consumerList
 	draining  int
+	window    int // sum of the consumers' windows
 
 	table      seqTable
 	ready      entryList // by seq: for any consumer

@@ -19,7 +19,12 @@ type seqSlot struct {
 	entry *entry
 }
 
-const seqTableMin = 8
+// A table of seqTableKeep slots (4 KiB) or less does not shrink: bursts of a
+// hundred messages then cost no allocation, and an idle consumer little memory.
+const (
+	seqTableMin  = 8
+	seqTableKeep = 256
+)
 
 // home spreads neighbouring numbers over the table (Fibonacci hashing). Taken
 // as they are, one old message in the way of a dense run would cost a probe
@@ -80,7 +85,7 @@ func (t *seqTable) remove(s Seq) {
 	}
 	t.slots[hole] = seqSlot{}
 	t.n--
-	if len(t.slots) > 16*seqTableMin && 16*t.n < len(t.slots) {
+	if len(t.slots) > seqTableKeep && 16*t.n < len(t.slots) {
 		t.resize(len(t.slots) / 4)
 	}
 }
