@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"entrepot/bench/internal/load"
 	"entrepot/bench/internal/load/goamqp"
@@ -111,7 +112,11 @@ func (e *Entrepot) Kill() {
 	_ = e.log.Close()
 }
 
-// Stop ends the broker and removes its data.
+// stopLimit is how long the broker may take to end after SIGTERM: it promises 10 s.
+const stopLimit = 10 * time.Second
+
+// Stop ends the broker in order, which is an error if it fails, and removes its
+// data.
 func (e *Entrepot) Stop() error {
 	err := e.process.Terminate(stopLimit)
 	return errors.Join(err, e.log.Close(), os.RemoveAll(e.dir))

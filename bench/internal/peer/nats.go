@@ -100,11 +100,9 @@ func (n *NATS) Launch(context.Context) (err error) {
 // Kill is SIGKILL.
 func (n *NATS) Kill() { n.process.kill() }
 
-// Stop ends the server and removes its data.
+// Stop ends the server, without ado, and removes its data.
 func (n *NATS) Stop() error {
-	if err := n.process.terminate(stopLimit); err != nil {
-		return err
-	}
+	n.Kill()
 	return os.RemoveAll(n.dir)
 }
 

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"time"
 
 	"entrepot/bench/internal/load"
 )
@@ -76,6 +75,3 @@ func emptyDir(dir string) error {
 	}
 	return os.MkdirAll(dir, 0o700)
 }
-
-// stopLimit is how long a broker may take to end after SIGTERM.
-const stopLimit = 2 * time.Minute

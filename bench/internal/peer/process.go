@@ -49,20 +49,6 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// terminate asks the process to end and kills the group if it does not in time.
-func (p *process) terminate(limit time.Duration) error {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-p.done:
-		return nil
-	case <-timer.C:
-		p.kill()
-		return fmt.Errorf("%s did not end in %v after SIGTERM", p.cmd.Path, limit)
-	}
-}
-
 // waitPort returns when hostPort takes connections; an error if the process ends
 // before, or ctx.
 func (p *process) waitPort(ctx context.Context, hostPort string) error {

@@ -1,8 +1,11 @@
 package peer
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"entrepot/bench/internal/procstat"
 	"entrepot/broker/brokerproc"
 )
 
@@ -21,15 +25,21 @@ func start(t *testing.T, name string, args ...string) *process {
 	return p
 }
 
-func TestTerminate(t *testing.T) {
-	require.NoError(t, start(t, "sleep", "60").terminate(time.Minute))
+func TestKillEndsTheWholeGroup(t *testing.T) {
+	p := start(t, "sh", "-c", "sleep 60 & sleep 60 & wait")
+	require.Eventually(t, func() bool { return len(procstat.Tree(p.pid())) == 3 }, 10*time.Second, 5*time.Millisecond)
+	members := procstat.Tree(p.pid())
+	p.kill()
+	for _, pid := range members[1:] { // orphans are reaped by init, in its own time
+		require.Eventually(t, func() bool { return ended(pid) }, 10*time.Second, 5*time.Millisecond)
+	}
+	require.NotPanics(t, p.kill, "it is gone already")
+}
 
-	deaf := start(t, "sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done")
-	log := deaf.cmd.Stdout.(interface{ Name() string }).Name()
-	require.Eventually(t, func() bool { return exec.Command("grep", "-q", "deaf", log).Run() == nil },
-		10*time.Second, 5*time.Millisecond)
-	require.ErrorContains(t, deaf.terminate(10*time.Millisecond), "did not end")
-	require.NotPanics(t, deaf.kill, "it is gone already")
+// ended tells that a process is gone or a zombie.
+func ended(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || bytes.Contains(stat, []byte(") Z "))
 }
 
 func TestWaitPort(t *testing.T) {

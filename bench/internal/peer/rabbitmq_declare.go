@@ -22,16 +22,35 @@ func (r *RabbitMQ) Declare(ctx context.Context, queues []string) error {
 		}
 	}()
 	return load.Each(ctx, queues, declarers, func(ctx context.Context, queue string) error {
-		m, err := anIdle(ctx, idle, r.hostPort)
-		if err != nil {
-			return err
+		m, err := declareOne(ctx, idle, r.hostPort, queue)
+		if err == nil {
+			idle <- m
 		}
-		if err := m.declareQuorumQueue(ctx, queue); err != nil {
-			return errors.Join(fmt.Errorf("declare %s: %w", queue, err), m.conn.Close())
-		}
-		idle <- m
-		return nil
+		return err
 	})
+}
+
+// declareOne declares over a connection that it returns. go-amqp grants credit to
+// the responses from a goroutine of its own, so the first request of a connection
+// may overtake it, and RabbitMQ then ends the session: that one is tried again.
+func declareOne(ctx context.Context, idle <-chan *management, hostPort, queue string) (*management, error) {
+	const attempts = 50
+	for attempt := 1; ; attempt++ {
+		m, err := anIdle(ctx, idle, hostPort)
+		if err != nil {
+			return nil, err
+		}
+		err = m.declareQuorumQueue(ctx, queue)
+		if err == nil {
+			return m, nil
+		}
+		_ = m.conn.Close() // the first error says it all
+		var ended *amqp.SessionError
+		overtaken := errors.As(err, &ended) && ended.RemoteErr != nil && ended.RemoteErr.Condition == amqp.ErrCondPreconditionFailed
+		if !overtaken || attempt == attempts {
+			return nil, fmt.Errorf("declare %s: %w", queue, err)
+		}
+	}
 }
 
 // anIdle takes a connection that no other declarer uses, or makes one.
