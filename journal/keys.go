@@ -20,9 +20,8 @@ import (
 //	+----+--------+----+-------+----+
 //	| I  | sh u16 | g  | q u32      |                   name by queue
 //	| H  | sh u16 | g  | q u32      |                   state of a queue
-//	+----+--------+----+------------+----------+
-//	| B  | sh u16 | g  | q u32      | page u32 |        which of its messages live
-//	+----+--------+----+------------+----------+----+
+//	+----+--------+----+------------+---------------+
+//	| B  | sh u16 | g  | q u32      | page u64      |   which of its messages live
 //	| M  | sh u16 | g  | q u32      | seq u64       |   delivery count, annotations
 //	| Q  | sh u16 | g  | q u32      | seq u64       |   a message
 //	+----+--------+----+------------+--------+------+-------+
@@ -34,7 +33,7 @@ import (
 // stream writes a new one beside the old and then flips.
 //
 // Q keys are written by ingested tables only, never through a memtable; see
-// tables.go.
+// table.go.
 const (
 	kindLog      = 'L'
 	kindMark     = 'S'
@@ -49,9 +48,6 @@ const (
 
 // storeShard is the shard number under which S rows of the whole store live.
 const storeShard = 0xFFFF
-
-// seqEnd is behind every sequence number of a queue in a key range.
-const seqEnd = ^uint64(0)
 
 func appendShard(b []byte, kind byte, sh uint16) []byte {
 	return binary.BigEndian.AppendUint16(append(b, kind), sh)
@@ -84,13 +80,13 @@ func (s space) queueKey(b []byte, kind byte, q queue.ID) []byte {
 	return binary.BigEndian.AppendUint32(s.prefix(b, kind), uint32(q))
 }
 
-func (s space) pageKey(b []byte, q queue.ID, page uint32) []byte {
-	return binary.BigEndian.AppendUint32(s.queueKey(b, kindPage, q), page)
+func (s space) pageKey(b []byte, q queue.ID, page queue.PageNo) []byte {
+	return binary.BigEndian.AppendUint64(s.queueKey(b, kindPage, q), uint64(page))
 }
 
 // seqKey makes an M or Q key.
-func (s space) seqKey(b []byte, kind byte, q queue.ID, seq uint64) []byte {
-	return binary.BigEndian.AppendUint64(s.queueKey(b, kind, q), seq)
+func (s space) seqKey(b []byte, kind byte, q queue.ID, seq queue.Seq) []byte {
+	return binary.BigEndian.AppendUint64(s.queueKey(b, kind, q), uint64(seq))
 }
 
 func (s space) deadlineKey(b []byte, millis int64, q queue.ID, seq queue.Seq) []byte {
@@ -104,7 +100,7 @@ const (
 	spaceLen       = 4
 	logKeyLen      = 3 + 8
 	queueKeyLen    = spaceLen + 4
-	pageKeyLen     = queueKeyLen + 4
+	pageKeyLen     = queueKeyLen + 8
 	seqKeyLen      = queueKeyLen + 8
 	deadlineKeyLen = spaceLen + 8 + 4 + 8
 )
@@ -130,7 +126,9 @@ func seqOf(key []byte) queue.Seq {
 	return queue.Seq(binary.BigEndian.Uint64(key[queueKeyLen:]))
 }
 
-func pageOf(key []byte) uint32 { return binary.BigEndian.Uint32(key[queueKeyLen:]) }
+func pageOf(key []byte) queue.PageNo {
+	return queue.PageNo(binary.BigEndian.Uint64(key[queueKeyLen:]))
+}
 
 func indexOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[3:]) }
 

@@ -1,14 +1,78 @@
 package journal
 
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
 // Marks are a shard's small named values (the snapshot mark, for one). Every
-// Set is synced. Names are 1..64 bytes.
-type Marks struct{}
+// change is synced. Names are 1..64 bytes; "state" is the shard's own.
+type Marks struct {
+	store *Store
+	sh    uint16
+}
+
+const maxMarkName = 64
 
 // Set stores a value.
-func (m *Marks) Set(name string, val []byte) error { panic("unimplemented") }
+func (m *Marks) Set(name string, val []byte) error {
+	key, err := m.key(name)
+	if err != nil {
+		return err
+	}
+	b := m.store.db.NewBatch()
+	defer b.Close()
+	if err := b.Set(key, plainValue(key, val), nil); err != nil {
+		return err
+	}
+	return m.store.commit(b, pebble.Sync)
+}
 
 // Get returns a value, ErrNotFound if there is none.
-func (m *Marks) Get(name string) ([]byte, error) { panic("unimplemented") }
+func (m *Marks) Get(name string) ([]byte, error) {
+	key, err := m.key(name)
+	if err != nil {
+		return nil, err
+	}
+	return m.store.getPlain(key)
+}
 
 // Delete removes a value; removing what is not there is no error.
-func (m *Marks) Delete(name string) error { panic("unimplemented") }
+func (m *Marks) Delete(name string) error {
+	key, err := m.key(name)
+	if err != nil {
+		return err
+	}
+	b := m.store.db.NewBatch()
+	defer b.Close()
+	if err := b.Delete(key, nil); err != nil {
+		return err
+	}
+	return m.store.commit(b, pebble.Sync)
+}
+
+func (m *Marks) key(name string) ([]byte, error) {
+	if name == "" || len(name) > maxMarkName || name == stateRowName {
+		return nil, fmt.Errorf("journal: %q is no name of a mark", name)
+	}
+	return appendMarkKey(nil, m.sh, name), nil
+}
+
+// getPlain reads an S or I row into memory of its own.
+func (s *Store) getPlain(key []byte) ([]byte, error) {
+	v, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("journal: read %s: %w", describeKey(key), err)
+	}
+	defer closer.Close()
+	b, err := unseal(key, v)
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(nil), b...), nil
+}

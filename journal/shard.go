@@ -1,7 +1,8 @@
 package journal
 
 import (
-	"context"
+	"sync"
+	"time"
 
 	"entrepot/queue"
 )
@@ -9,128 +10,192 @@ import (
 // Shard is the state of one shard: the queue.Machine, the window of recent
 // entries and what was spilled of it. Its methods are safe for concurrent use;
 // Apply is called by one goroutine, in the order of indexes.
-type Shard struct{}
-
-// Applied is what one entry did.
-type Applied struct {
-	// Skipped: the entry was applied before (index <= AppliedIndex).
-	Skipped bool
-	// Records is how many records the pack has.
-	Records int
-	// Replies has one reply per record; it is the shard's own and changes
-	// with the next Apply. AllOK: every one has status OK.
-	Replies []queue.Reply
-	AllOK   bool
-	// Events are the records about active queues that changed something, in
-	// order. The slice, and the Runs and Annotations in it, change with the
-	// next Apply; payloads alias the pack.
-	Events []Event
-}
-
-// Event is one applied record about an active queue. Which fields have a
-// meaning depends on Reply.Kind.
-type Event struct {
-	Reply   queue.Reply
-	Message queue.Message // Enqueue
-
-	Runs   []queue.Run  // Remove: as the record has them
-	Reason queue.Reason // Remove
-
-	Count       uint32 // Modify
-	Annotations []byte // Modify
-}
-
-// Apply is stage 1: it applies the pack of a committed entry to memory. The
-// shard keeps data, which must not be changed afterwards. It blocks while the
-// window holds twice its budget.
 //
-// Errors: a *queue.FormatError for a pack that cannot be read, and nothing of
-// it has been applied; the store's failure.
-func (s *Shard) Apply(index uint64, data []byte) (Applied, error) { panic("unimplemented") }
+// Who may touch what: everything behind mu belongs to whoever holds it. It is
+// held for memory work only, never for a read or write of the disk. Rounds of
+// stage 2 (see spill.go) exclude each other by spilling.
+type Shard struct {
+	store *Store
+	sh    uint16
+	space space
+	log   *Log
+	now   func() time.Time
+
+	mu      sync.Mutex
+	machine *queue.Machine
+	window  window
+	active  map[queue.ID]struct{}
+	applied uint64 // the last entry in machine
+	durable uint64 // K
+	// fresh takes what is applied, committing is what a round is writing; nil
+	// if there is no round.
+	fresh, committing *pending
+	// written are modifications that have M rows, of messages in the window:
+	// those are read without the disk.
+	written modifications
+	dead    deadRuns
+	// inFlight is the last entry whose bodies a round is writing: their
+	// messages count as if they had Q keys.
+	inFlight uint64
+	// orphans are, by queue, the end of messages that may have Q keys although
+	// the window has them: a crash came between a table's ingestion and the
+	// state row. replayTo is the last entry of which that can be true.
+	orphans  map[queue.ID]queue.Seq
+	replayTo uint64
+	// modifiedEver: the shard may have M rows.
+	modifiedEver bool
+	dueFrom      int64 // no T row behind it was left out of Due, see due.go
+	sweptRow     int64 // T rows up to here have been deleted
+	excepted     map[queue.Ref]struct{}
+
+	changedSince time.Time // the first Apply since the last round, zero if none
+	changes      int       // about how many rows the next round writes
+
+	rec    queue.Record // scratch of Apply
+	result Applied
+
+	spilling sync.Mutex    // held for a round of stage 2
+	kick     chan struct{} // cap 1: there is work for stage 2
+	room     chan struct{} // cap 1: the window has shrunk
+	stop     chan struct{} // closed by close
+	stopped  chan struct{} // closed when spillLoop has ended
+	scratch  spillScratch  // under spilling
+}
+
+func newShard(s *Store, sh uint16, l *Log) *Shard {
+	return &Shard{
+		store: s, sh: sh, log: l, now: time.Now,
+		machine:  queue.NewMachine(),
+		window:   newWindow(),
+		active:   map[queue.ID]struct{}{},
+		fresh:    newPending(),
+		written:  modifications{},
+		orphans:  map[queue.ID]queue.Seq{},
+		excepted: map[queue.Ref]struct{}{},
+		kick:     make(chan struct{}, 1),
+		room:     make(chan struct{}, 1),
+		stop:     make(chan struct{}),
+		stopped:  make(chan struct{}),
+	}
+}
 
 // SetActive begins or ends the events of q and copies its state in the same
 // instant: every fact that is not in the copy becomes an event. ok is false if
 // there is no such queue; then it is not active.
-func (s *Shard) SetActive(q queue.ID, active bool) (st queue.State, ok bool) { panic("unimplemented") }
-
-// Loaded is what Load found.
-type Loaded struct {
-	Messages []queue.Message
-	// Next: no live message of the queue is in [from, Next) but Messages.
-	Next queue.Seq
-	// Applied is the index of the entry up to which that is true.
-	Applied uint64
+func (s *Shard) SetActive(q queue.ID, active bool) (st queue.State, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, ok = s.machine.Queue(q)
+	if active && ok {
+		s.active[q] = struct{}{}
+	} else {
+		delete(s.active, q)
+	}
+	return st, ok
 }
-
-// Load appends to dst the live messages of q at or behind from, in order: at
-// most maxMessages and about maxBytes of payload, but at least one if there is
-// one. A message that is removed while Load runs may be among them.
-//
-// Errors: *CorruptionError, and what Pebble says of the disk.
-func (s *Shard) Load(q queue.ID, from queue.Seq, maxMessages, maxBytes int, dst []queue.Message) (Loaded, error) {
-	panic("unimplemented")
-}
-
-// Lookup finds a declaration. spec is the caller's.
-func (s *Shard) Lookup(name string) (q queue.ID, spec []byte, ok bool, err error) {
-	panic("unimplemented")
-}
-
-// Declared is one row of List.
-type Declared struct {
-	Queue queue.ID
-	Name  string
-	Spec  []byte
-	State queue.State
-}
-
-// List gives, in the order of names, up to limit queues whose name begins with
-// prefix and is greater than after.
-func (s *Shard) List(prefix, after string, limit int) ([]Declared, error) { panic("unimplemented") }
-
-// Name gives the name of q, ErrNotFound if there is no such queue.
-func (s *Shard) Name(q queue.ID) (string, error) { panic("unimplemented") }
 
 // Queue copies the state of q.
-func (s *Shard) Queue(q queue.ID) (st queue.State, ok bool) { panic("unimplemented") }
+func (s *Shard) Queue(q queue.ID) (st queue.State, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.machine.Queue(q)
+}
 
 // Totals are the sums over all queues of the shard.
-func (s *Shard) Totals() queue.Totals { panic("unimplemented") }
+func (s *Shard) Totals() queue.Totals {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.machine.Totals()
+}
 
 // NextID is a queue id that no Declare has used.
-func (s *Shard) NextID() queue.ID { panic("unimplemented") }
-
-// DueRun is a run of messages of one queue whose deadline has passed.
-type DueRun struct {
-	Queue queue.ID
-	queue.Run
+func (s *Shard) NextID() queue.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.machine.NextID()
 }
 
-// Due appends to dst the live messages whose deadline is at or before now, at
-// most about limit of them, as runs. upTo is how far that is complete: what
-// the leader writes into its Expire record once it has proposed the removals.
-// Messages that the caller does not remove are given again by every call.
-//
-// Errors: what Pebble says of the disk.
-func (s *Shard) Due(now int64, limit int, dst []DueRun) (due []DueRun, upTo int64, err error) {
-	panic("unimplemented")
+// Hash is a hash of the shard's state, equal on replicas that have applied the
+// same entries.
+func (s *Shard) Hash() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.machine.Hash()
 }
-
-// RestartDue makes the next Due look at all deadlines again, those behind the
-// last Expire too: a new leader must find what was out with consumers of the
-// one before it.
-func (s *Shard) RestartDue() { panic("unimplemented") }
 
 // AppliedIndex is the index of the last entry that was applied to memory.
-func (s *Shard) AppliedIndex() uint64 { panic("unimplemented") }
+func (s *Shard) AppliedIndex() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.applied
+}
 
 // DurableIndex is K: the state on disk is that of memory after this entry.
-func (s *Shard) DurableIndex() uint64 { panic("unimplemented") }
+func (s *Shard) DurableIndex() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.durable
+}
 
 // WindowBytes is what the window holds: the time to hold credit back is when
 // it is well over Options.WindowBytes.
-func (s *Shard) WindowBytes() int64 { panic("unimplemented") }
+func (s *Shard) WindowBytes() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.window.bytes
+}
 
-// Flush is stage 2 for everything, and synced: afterwards a restart has
-// nothing to replay.
-func (s *Shard) Flush(ctx context.Context) error { panic("unimplemented") }
+// diskEnd is the message of q behind the last one that may have a Q key.
+// REQUIRES: s.mu.
+func (s *Shard) diskEnd(q queue.ID) queue.Seq {
+	end := s.orphans[q]
+	wq := s.window.queues[q]
+	if wq == nil {
+		st, _ := s.machine.Queue(q)
+		return max(end, st.Tail)
+	}
+	for _, r := range wq.segments {
+		if r.entry.index > s.inFlight {
+			return max(end, r.segment().first)
+		}
+	}
+	st, _ := s.machine.Queue(q)
+	return max(end, st.Tail)
+}
+
+// Budgets of the window and of a round.
+const (
+	// fullFactor times the window's budget is where Apply waits.
+	fullFactor = 2
+	// maxChanges is how many changed rows make a round due: a round encodes
+	// them under the lock.
+	maxChanges = 8192
+)
+
+// generations gives what has no rows yet, the newest first. REQUIRES: s.mu.
+func (s *Shard) generations() []*pending {
+	if s.committing == nil {
+		return []*pending{s.fresh}
+	}
+	return []*pending{s.fresh, s.committing}
+}
+
+// modifications gives those known in memory, the newest first. REQUIRES: s.mu.
+func (s *Shard) modifications() [3]modifications {
+	if s.committing == nil {
+		return [3]modifications{s.fresh.modified, s.written}
+	}
+	return [3]modifications{s.fresh.modified, s.committing.modified, s.written}
+}
+
+// full: Apply must wait. REQUIRES: s.mu.
+func (s *Shard) full() bool {
+	return s.window.bytes > fullFactor*s.store.opts.WindowBytes || s.changes > 8*maxChanges
+}
+
+func (s *Shard) wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

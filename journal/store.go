@@ -1,23 +1,311 @@
 package journal
 
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
 // Store is a node's journal. Its methods are safe for concurrent use.
-type Store struct{}
+//
+// After the first failed write it accepts nothing more: what an fsync has
+// failed to write is lost from the kernel's memory too, and trying again
+// would report success.
+type Store struct {
+	opts Options
+	fs   *walFS
+	lock *pebble.Lock
+	db   *pebble.DB
+	// pebble are the options of db, with Pebble's defaults.
+	pebble *pebble.Options
+
+	failure *failure
+
+	mu     sync.Mutex // guards all that follows
+	shards map[uint16]*Shard
+	logs   map[uint16]*Log
+	closed bool
+
+	stopSyncer chan struct{} // closed by Close; Durability OS only
+	syncerDone chan struct{}
+}
+
+const (
+	// formatVersion of the keyspace. Only a binary that knows it may open the
+	// store.
+	formatVersion = 1
+	formatName    = "format"
+
+	// lazySyncEvery is how long Durability OS leaves writes to the kernel.
+	lazySyncEvery = time.Second
+)
 
 // Open opens or makes the store in o.Dir and takes the directory's lock.
 //
 // Errors: ErrLocked if another process has it; *CorruptionError if a record
 // is damaged or of a format that this binary does not know.
-func Open(o Options) (*Store, error) { panic("unimplemented") }
+func Open(o Options) (*Store, error) {
+	o = o.withDefaults()
+	if err := o.FS.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("journal: make %s: %w", o.Dir, err)
+	}
+	lock, err := lockDir(o.Dir, o.FS)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{opts: o, lock: lock, shards: map[uint16]*Shard{}, logs: map[uint16]*Log{}}
+	s.failure = newFailure(o.Hooks.Failed)
+	s.fs = newWALFS(o.FS, o.Durability == OS, o.Hooks.Synced)
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	if s.fs.lazy {
+		s.stopSyncer, s.syncerDone = make(chan struct{}), make(chan struct{})
+		go s.syncLazily()
+	}
+	return s, nil
+}
+
+// open opens Pebble and checks the format.
+func (s *Store) open() error {
+	if err := clearTables(s.opts.FS, s.opts.Dir); err != nil {
+		return err
+	}
+	s.pebble = s.pebbleOptions()
+	db, err := pebble.Open(s.opts.Dir, s.pebble)
+	if err != nil {
+		return openError(err)
+	}
+	s.db = db
+	if err := s.checkFormat(); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	return nil
+}
+
+// checkFormat refuses a keyspace of another version and marks a new one.
+func (s *Store) checkFormat() error {
+	key := appendMarkKey(nil, storeShard, formatName)
+	v, err := s.getPlain(key)
+	if errors.Is(err, ErrNotFound) {
+		return s.db.Set(key, plainValue(key, []byte{formatVersion}), pebble.Sync)
+	}
+	if err != nil {
+		return err
+	}
+	if len(v) != 1 || v[0] != formatVersion {
+		return corrupt(key, "the store has format %x, this binary knows %d", v, formatVersion)
+	}
+	return nil
+}
+
+// lockDir takes the directory's lock without waiting.
+func lockDir(dir string, fs vfs.FS) (*pebble.Lock, error) {
+	lock, err := pebble.LockDirectory(dir, fs)
+	switch {
+	case err == nil:
+		return lock, nil
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EACCES),
+		strings.Contains(err.Error(), "lock held by current process"):
+		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
+	}
+	return nil, fmt.Errorf("journal: lock %s: %w", dir, err)
+}
+
+// openError names what Pebble found to be corrupt.
+func openError(err error) error {
+	if pebble.IsCorruptionError(err) {
+		return &CorruptionError{Key: "store", Reason: err.Error()}
+	}
+	return fmt.Errorf("journal: open: %w", err)
+}
 
 // Shard loads a shard's state as of K. The caller then applies the log from
 // K+1 on. Called again, it returns the same Shard.
-func (s *Store) Shard(sh uint16) (*Shard, error) { panic("unimplemented") }
+func (s *Store) Shard(sh uint16) (*Shard, error) {
+	l, err := s.Log(sh)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	if x := s.shards[sh]; x != nil {
+		return x, nil
+	}
+	x, err := loadShard(s, sh, l)
+	if err != nil {
+		return nil, err
+	}
+	s.shards[sh] = x
+	go x.spillLoop()
+	return x, nil
+}
 
 // Log returns a shard's Raft log. It needs no Shard.
-func (s *Store) Log(sh uint16) (*Log, error) { panic("unimplemented") }
+func (s *Store) Log(sh uint16) (*Log, error) {
+	if sh == storeShard {
+		return nil, fmt.Errorf("journal: %d is no shard's number", sh)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	if l := s.logs[sh]; l != nil {
+		return l, nil
+	}
+	l, err := openLog(s, sh)
+	if err != nil {
+		return nil, err
+	}
+	s.logs[sh] = l
+	return l, nil
+}
 
 // Marks returns a shard's small synced values.
-func (s *Store) Marks(sh uint16) *Marks { panic("unimplemented") }
+func (s *Store) Marks(sh uint16) *Marks { return &Marks{store: s, sh: sh} }
 
-// Close flushes every shard, closes the store and gives the lock back.
-func (s *Store) Close() error { panic("unimplemented") }
+// Close flushes every shard, closes the store and gives the lock back. Nothing
+// may use the store meanwhile or afterwards. After a failure it flushes
+// nothing and returns the failure.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	s.closed = true
+	s.mu.Unlock()
+
+	var err error
+	for _, x := range s.shards {
+		err = errors.Join(err, x.close())
+	}
+	if s.stopSyncer != nil {
+		close(s.stopSyncer)
+		<-s.syncerDone
+	}
+	if failed := s.failure.get(); failed != nil {
+		// Pebble cannot be closed in this state: its locks may be held by
+		// what has failed. The process is about to end.
+		return errors.Join(failed, s.lock.Close())
+	}
+	return errors.Join(err, s.db.Close(), s.lock.Close())
+}
+
+// syncLazily makes good what Durability OS has promised.
+func (s *Store) syncLazily() {
+	defer close(s.syncerDone)
+	tick := time.NewTicker(lazySyncEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stopSyncer:
+			return
+		case <-tick.C:
+			if err := s.fs.syncAll(); err != nil {
+				s.failure.set(fmt.Errorf("journal: sync: %w", err))
+			}
+		}
+	}
+}
+
+// commit writes a batch, and is the only one who does: after a failure
+// nothing is written any more.
+func (s *Store) commit(b *pebble.Batch, w *pebble.WriteOptions) (err error) {
+	if err := s.failure.get(); err != nil {
+		return err
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = s.failure.set(fmt.Errorf("journal: commit: %v", r))
+		}
+	}()
+	if err := b.Commit(w); err != nil {
+		return s.failure.set(fmt.Errorf("journal: commit: %w", err))
+	}
+	return nil
+}
+
+// pebbleOptions are the settings for one WAL that is synced for every commit,
+// a log that dies in the memtable, and queues that arrive as tables.
+func (s *Store) pebbleOptions() *pebble.Options {
+	o := &pebble.Options{
+		FS:                 s.fs,
+		Lock:               s.lock,
+		Logger:             pebbleLogger{s},
+		FormatMajorVersion: pebble.FormatValueSeparation,
+		CacheSize:          s.opts.CacheBytes,
+		MemTableSize:       s.opts.MemTableBytes,
+		// One memtable is filled while one is flushed; a third bridges a slow
+		// flush. It also bounds the WAL files kept for reuse.
+		MemTableStopWritesThreshold: 3,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+		// Two cores: one compaction at a time, a second one under debt.
+		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
+		EventListener:              s.listener(),
+	}
+	for i := range o.Levels {
+		o.Levels[i].BlockSize = 32 << 10
+	}
+	o.EnsureDefaults()
+	return o
+}
+
+func (s *Store) listener() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(err error) { s.opts.Logger.Error("journal: background error", "err", err) },
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { s.stalled(true, i.Reason) },
+		WriteStallEnd:   func() { s.stalled(false, "") },
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			s.opts.Logger.Error("journal: corruption", "path", i.Path, "err", i.Details)
+		},
+	}
+}
+
+func (s *Store) stalled(on bool, reason string) {
+	s.opts.Logger.Warn("journal: writes are held back", "on", on, "reason", reason)
+	if s.opts.Hooks.Stalled != nil {
+		s.opts.Hooks.Stalled(on, reason)
+	}
+}
+
+// pebbleLogger turns Pebble's log into ours and its fatal errors into the
+// store's failure.
+type pebbleLogger struct{ s *Store }
+
+func (l pebbleLogger) Infof(format string, args ...any) {
+	if l.s.opts.Logger.Enabled(nil, slog.LevelDebug) { //nolint:staticcheck // no context here
+		l.s.opts.Logger.Debug(fmt.Sprintf(format, args...))
+	}
+}
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.s.opts.Logger.Error(fmt.Sprintf(format, args...))
+}
+
+// fatalCommit is how Pebble begins the one fatal message that comes in the
+// goroutine of our own commit.
+const fatalCommit = "pebble: fatal commit error"
+
+// Fatalf must not return: Pebble's state is broken. In our own commit a panic
+// leads back to Store.commit. In Pebble's goroutines the only way to keep the
+// process alive, so that it can say goodbye to its clients, is to stay here.
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	err := l.s.failure.set(fmt.Errorf("journal: "+format, args...))
+	if strings.HasPrefix(format, fatalCommit) {
+		panic(err)
+	}
+	select {}
+}

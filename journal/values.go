@@ -18,8 +18,8 @@ import (
 //	S   | 1 | value ...                                                               | crc |
 //	N   | 1 | q u32 | spec ...                                                        | crc |
 //	I   | 1 | name ...                                                                | crc |
-//	H   | 1 | floor u64 | queue state, as queue.State encodes itself ...              | crc |
-//	B   | 1 | page, as queue encodes it ...                                           | crc |
+//	H   | 1 | the state, as package queue encodes it ...                              | crc |
+//	B   | 1 | the page, as package queue encodes it ...                               | crc |
 //	M   | 1 | delivery count u32 | annotations ...                                    | crc |
 //	T   | 1 | size of the message u32 |
 //
@@ -168,7 +168,7 @@ func decodeNameValue(key, v []byte) (q queue.ID, spec []byte, err error) {
 	return queue.ID(binary.BigEndian.Uint32(b)), b[4:], nil
 }
 
-// plainValue is the value of S, I and B rows.
+// plainValue is the value of S, I, H and B rows.
 func plainValue(key, body []byte) []byte {
 	v := make([]byte, 0, 1+len(body)+crcLen)
 	return sealed(key, append(append(v, valueVersion), body...))
@@ -178,6 +178,17 @@ func plainValue(key, body []byte) []byte {
 type modification struct {
 	count       uint32
 	annotations []byte
+	// inherits: the annotations are those of an older modification. Never in
+	// a row.
+	inherits bool
+}
+
+// over gives m as it is on top of an older modification.
+func (m modification) over(older modification) modification {
+	if m.inherits {
+		m.annotations, m.inherits = older.annotations, older.inherits
+	}
+	return m
 }
 
 func modifiedValue(key []byte, m modification) []byte {
@@ -185,16 +196,21 @@ func modifiedValue(key []byte, m modification) []byte {
 	return sealed(key, append(v, m.annotations...))
 }
 
-// decodeModifiedValue copies: modifications outlive the iterator.
 func decodeModifiedValue(key, v []byte) (modification, error) {
 	b, err := unseal(key, v)
 	if err != nil {
 		return modification{}, err
 	}
+	return decodeModified(key, b)
+}
+
+// decodeModified reads what unseal gave. It copies: modifications outlive the
+// iterator.
+func decodeModified(key, b []byte) (modification, error) {
 	if len(b) < 4 {
 		return modification{}, corrupt(key, "cut off in the delivery count")
 	}
-	return modification{binary.BigEndian.Uint32(b), append([]byte(nil), b[4:]...)}, nil
+	return modification{count: binary.BigEndian.Uint32(b), annotations: clone(b[4:])}, nil
 }
 
 func putDeadlineValue(v []byte, size int) {

@@ -1,0 +1,193 @@
+package journal
+
+import (
+	"fmt"
+
+	"entrepot/queue"
+)
+
+// Applied is what one entry did.
+type Applied struct {
+	// Skipped: the entry was applied before (index <= AppliedIndex).
+	Skipped bool
+	// Records is how many records the pack has.
+	Records int
+	// Replies has one reply per record; it is the shard's own and changes
+	// with the next Apply. AllOK: every one has status OK.
+	Replies []queue.Reply
+	AllOK   bool
+	// Events are the records about active queues that changed something, in
+	// order. The slice, and the Runs and Annotations in it, change with the
+	// next Apply; payloads alias the pack.
+	Events []Event
+
+	runs []queue.Run // of Events
+}
+
+// Event is one applied record about an active queue. Which fields have a
+// meaning depends on Reply.Kind.
+type Event struct {
+	Reply   queue.Reply
+	Message queue.Message // Enqueue
+
+	Runs   []queue.Run  // Remove: as the record has them
+	Reason queue.Reason // Remove
+
+	Count       uint32 // Modify
+	Annotations []byte // Modify; aliases the pack
+}
+
+// Apply is stage 1: it applies the pack of a committed entry to memory. The
+// shard keeps data, which must not be changed afterwards. It blocks while the
+// window holds twice its budget.
+//
+// Errors: a pack that cannot be read (*queue.FormatError inside), of which a
+// part may have been applied, and the store's failure. After either the shard
+// takes no more.
+func (s *Shard) Apply(index uint64, data []byte) (Applied, error) {
+	if err := s.lockWithRoom(); err != nil {
+		return Applied{}, err
+	}
+	defer s.mu.Unlock()
+	if index <= s.applied {
+		return Applied{Skipped: true}, nil
+	}
+	if err := s.applyPack(index, data); err != nil {
+		return Applied{}, s.store.failure.set(fmt.Errorf("journal: apply entry %d: %w", index, err))
+	}
+	s.applied = index
+	s.log.setApplied(index)
+	if s.window.bytes > s.store.opts.WindowBytes || s.changes > maxChanges {
+		s.wake(s.kick)
+	}
+	return s.result, nil
+}
+
+// lockWithRoom takes s.mu once the window has room.
+func (s *Shard) lockWithRoom() error {
+	for {
+		if err := s.store.failure.get(); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		if !s.full() {
+			return nil
+		}
+		s.mu.Unlock()
+		s.wake(s.kick)
+		select {
+		case <-s.room:
+		case <-s.store.failure.failed:
+		}
+	}
+}
+
+// applyPack applies the records of one pack. REQUIRES: s.mu.
+func (s *Shard) applyPack(index uint64, data []byte) error {
+	r, err := queue.OpenPack(data)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	if s.changedSince.IsZero() {
+		s.changedSince = now
+	}
+	res := &s.result
+	*res = Applied{AllOK: true, Replies: res.Replies[:0], Events: res.Events[:0], runs: res.runs[:0]}
+	entry := s.window.begin(index, now)
+	var last queue.ID
+	var lastActive bool
+	for {
+		more, err := r.Next(&s.rec)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+		reply := s.machine.Apply(&s.rec, r.Header().NowMillis)
+		res.Replies = append(res.Replies, reply)
+		if s.rec.Queue != last || res.Records == 0 {
+			last = s.rec.Queue
+			_, lastActive = s.active[last]
+			s.changes++
+		}
+		if reply.Status == queue.OK {
+			s.follow(entry, &reply)
+		} else {
+			res.AllOK = false
+			if s.rec.Kind == queue.KindEnqueue {
+				entry.refused = append(entry.refused, uint32(res.Records))
+			}
+		}
+		if lastActive && reply.Status == queue.OK {
+			res.addEvent(&s.rec, &reply)
+		}
+		res.Records++
+	}
+	s.window.push(entry, data)
+	return nil
+}
+
+// follow does for the store what the Machine did for the record in s.rec: it
+// keeps what the Machine does not. REQUIRES: s.mu.
+func (s *Shard) follow(entry *windowEntry, reply *queue.Reply) {
+	rec := &s.rec
+	switch rec.Kind {
+	case queue.KindEnqueue:
+		s.window.add(entry, rec.Queue, reply.Seq, slot{
+			offset: uint32(rec.PayloadOffset), length: uint32(len(rec.Payload)),
+			deadlineMillis: rec.DeadlineMillis, flags: rec.Flags,
+		})
+		if entry.index <= s.replayTo {
+			s.orphans[rec.Queue] = reply.Seq + 1
+		}
+	case queue.KindRemove:
+		if reply.Removed > 0 {
+			end := s.diskEnd(rec.Queue)
+			for _, run := range rec.Runs {
+				s.dead.add(rec.Queue, run.First, min(run.End(), end))
+			}
+		}
+	case queue.KindPurge:
+		s.dead.add(rec.Queue, reply.Seq, min(reply.Next, s.diskEnd(rec.Queue)))
+	case queue.KindDelete:
+		s.dead.all(rec.Queue)
+		s.window.forget(rec.Queue)
+		s.fresh.drop(rec.Queue)
+		delete(s.active, rec.Queue)
+		delete(s.orphans, rec.Queue)
+		s.changes++
+	case queue.KindModify:
+		s.fresh.modify(queue.Ref{Queue: rec.Queue, Seq: rec.Seq}, rec.Count, rec.Annotations)
+		s.modifiedEver = true
+		s.changes++
+	case queue.KindDeclare:
+		s.fresh.declare(rec.Queue, rec.Name, rec.Spec)
+		s.changes += 3
+	case queue.KindUpdate:
+		s.fresh.update(rec.Queue, rec.Spec)
+		s.changes++
+	case queue.KindExpire:
+		s.swept(rec)
+	}
+}
+
+// addEvent tells what rec did to an active queue.
+func (a *Applied) addEvent(rec *queue.Record, reply *queue.Reply) {
+	a.Events = append(a.Events, Event{Reply: *reply})
+	e := &a.Events[len(a.Events)-1]
+	switch rec.Kind {
+	case queue.KindEnqueue:
+		e.Message = queue.Message{
+			Queue: rec.Queue, Seq: reply.Seq, Flags: rec.Flags,
+			DeadlineMillis: rec.DeadlineMillis, Payload: rec.Payload,
+		}
+	case queue.KindRemove:
+		at := len(a.runs)
+		a.runs = append(a.runs, rec.Runs...)
+		e.Runs, e.Reason = a.runs[at:len(a.runs):len(a.runs)], rec.Reason
+	case queue.KindModify:
+		e.Count, e.Annotations = rec.Count, rec.Annotations
+	}
+}

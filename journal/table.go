@@ -1,0 +1,208 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"entrepot/queue"
+)
+
+// Q keys reach Pebble as finished tables (sstables) that are ingested, bodies
+// and tombstones alike, and never by a batch. A body in a batch would be
+// written to the WAL, copied into the memtable and flushed to level 0 before a
+// compaction writes it where it belongs. A table is written once; if it
+// overlaps nothing, it goes to the lowest level at once and stays there.
+//
+// For that a queue that makes up a good part of a round has tables of its own,
+// which overlap nothing since its sequence numbers only grow. And no Q key is
+// ever in a memtable: an ingested table that overlaps one forces it to be
+// flushed, with the whole log in it that was about to die there.
+
+// tableDir holds tables until they are ingested. What is in it when the store
+// opens was left by a crash.
+const tableDir = "tables"
+
+const (
+	// ownTable is how much of one queue gets a table of its own.
+	ownTable = 1 << 20
+	// maxTable bounds a table.
+	maxTable = 16 << 20
+)
+
+func clearTables(fs vfs.FS, dir string) error {
+	dir = fs.PathJoin(dir, tableDir)
+	if err := fs.RemoveAll(dir); err != nil {
+		return fmt.Errorf("journal: clear %s: %w", dir, err)
+	}
+	if err := fs.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("journal: make %s: %w", dir, err)
+	}
+	return nil
+}
+
+// tableSet writes tables for one ingestion. Keys come in order.
+type tableSet struct {
+	store *Store
+	sh    uint16
+	paths []string
+	w     *sstable.Writer // the open table, nil if there is none
+	size  int             // of values in the open table
+	key   []byte
+	value []byte
+}
+
+// open begins the next table, if none is open.
+func (t *tableSet) open() error {
+	if t.w != nil {
+		return nil
+	}
+	s := t.store
+	path := s.opts.FS.PathJoin(s.opts.Dir, tableDir, fmt.Sprintf("%05d-%06d.sst", t.sh, len(t.paths)))
+	f, err := s.opts.FS.Create(path, "entrepot-table")
+	if err != nil {
+		return err
+	}
+	t.paths = append(t.paths, path)
+	options := s.pebble.MakeWriterOptions(0, s.db.TableFormat())
+	t.w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), options)
+	t.size = 0
+	return nil
+}
+
+// cut ends the open table, if there is one, and makes it durable.
+func (t *tableSet) cut() error {
+	if t.w == nil {
+		return nil
+	}
+	err := t.w.Close()
+	t.w = nil
+	return err
+}
+
+// body adds a message.
+func (t *tableSet) body(sp space, b *body) error {
+	if err := t.open(); err != nil {
+		return err
+	}
+	t.key = sp.seqKey(t.key[:0], kindMessage, b.queue, b.seq)
+	t.value = appendMessageValue(t.value[:0], t.key, b.flags, b.deadlineMillis, b.payload)
+	t.size += len(t.value)
+	return t.w.Set(t.key, t.value)
+}
+
+// clear adds a range tombstone.
+func (t *tableSet) clear(sp space, r deadRange) error {
+	if err := t.open(); err != nil {
+		return err
+	}
+	return t.w.DeleteRange(
+		sp.seqKey(nil, kindMessage, r.queue, r.from), sp.seqKey(nil, kindMessage, r.queue, r.to))
+}
+
+// ingest ends the last table and gives all of them to Pebble, which makes them
+// durable and visible at once.
+func (t *tableSet) ingest() error {
+	if err := t.cut(); err != nil {
+		return err
+	}
+	if len(t.paths) == 0 {
+		return nil
+	}
+	err := t.store.db.Ingest(context.Background(), t.paths)
+	t.paths = t.paths[:0]
+	return err
+}
+
+// abandon removes what was written, as far as that goes.
+func (t *tableSet) abandon(err error) error {
+	if t.w != nil {
+		err = errors.Join(err, t.w.Close())
+		t.w = nil
+	}
+	for _, p := range t.paths {
+		_ = t.store.opts.FS.Remove(p) // Open removes what stays
+	}
+	t.paths = t.paths[:0]
+	return err
+}
+
+// body is a live message on its way to its Q key.
+type body struct {
+	payload        []byte
+	deadlineMillis int64
+	seq            queue.Seq
+	queue          queue.ID
+	flags          queue.Flags
+}
+
+// ingestBodies writes bodies, in the order of keys, and ingests them.
+func (s *Shard) ingestBodies(bodies []body) error {
+	if len(bodies) == 0 {
+		return nil
+	}
+	t := tableSet{store: s.store, sh: s.sh}
+	for len(bodies) > 0 {
+		n, size := sameQueue(bodies)
+		own := size >= ownTable
+		if own || t.size+size > maxTable {
+			if err := t.cut(); err != nil {
+				return t.abandon(err)
+			}
+		}
+		for i := range bodies[:n] {
+			if t.size >= maxTable {
+				if err := t.cut(); err != nil {
+					return t.abandon(err)
+				}
+			}
+			if err := t.body(s.space, &bodies[i]); err != nil {
+				return t.abandon(err)
+			}
+		}
+		if own {
+			if err := t.cut(); err != nil {
+				return t.abandon(err)
+			}
+		}
+		bodies = bodies[n:]
+	}
+	if err := t.ingest(); err != nil {
+		return t.abandon(err)
+	}
+	return nil
+}
+
+// sameQueue is how many of bodies, from the first on, are of one queue.
+func sameQueue(bodies []body) (n, size int) {
+	for n < len(bodies) && bodies[n].queue == bodies[0].queue {
+		size += len(bodies[n].payload)
+		n++
+	}
+	return n, size
+}
+
+// ingestTombstones clears Q keys. What makes them dead must be durable: the
+// tombstones are, at once.
+func (s *Shard) ingestTombstones(ranges []deadRange) error {
+	if len(ranges) == 0 {
+		return nil
+	}
+	if err := s.store.fs.syncAll(); err != nil {
+		return err
+	}
+	t := tableSet{store: s.store, sh: s.sh}
+	for _, r := range ranges {
+		if err := t.clear(s.space, r); err != nil {
+			return t.abandon(err)
+		}
+	}
+	if err := t.ingest(); err != nil {
+		return t.abandon(err)
+	}
+	return nil
+}

@@ -1,0 +1,188 @@
+package journal
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// walFS is the file system that Pebble sees. It changes only how WAL files are
+// written; everything else goes through.
+//
+// Zeros ahead. Appending to a file makes every fdatasync write the file's new
+// size and extents through the file system's journal as well. Overwriting
+// bytes that were written before does not, and takes about half as long.
+// fallocate is no help: its extents are still to be converted. Pebble reuses
+// old WAL files for that reason, but a store that has just started has none,
+// so a file is extended by real zeros ahead of small commits. Large ones (a
+// pack of many messages) pay for the growth themselves without noticing, and
+// writing zeros first would double their bytes. A reader takes zeros for the
+// end of the log, as it must for any preallocated file.
+//
+// Durability OS. A sync of a WAL file does nothing but to remember it; syncAll,
+// called each second, does it. The data has been handed to the kernel by then.
+type walFS struct {
+	vfs.FS
+	lazy   bool // Durability OS
+	synced func(time.Duration)
+
+	mu   sync.Mutex
+	open map[*walFile]struct{}
+}
+
+const (
+	// zeroStep is written ahead at a time: some hundred small commits pay
+	// about a millisecond once.
+	zeroStep = 512 << 10
+	// smallCommit is what a commit may write for its successors to be worth
+	// zeros ahead.
+	smallCommit = 64 << 10
+)
+
+var zeros [zeroStep]byte
+
+func newWALFS(fs vfs.FS, lazy bool, synced func(time.Duration)) *walFS {
+	if synced == nil {
+		synced = func(time.Duration) {}
+	}
+	return &walFS{FS: fs, lazy: lazy, synced: synced, open: map[*walFile]struct{}{}}
+}
+
+func isWAL(name string) bool { return strings.HasSuffix(name, ".log") }
+
+// Create makes a file, a WAL file with the changes above.
+func (fs *walFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := fs.FS.Create(name, category)
+	if err != nil || !isWAL(name) {
+		return f, err
+	}
+	return fs.track(&walFile{File: f, fs: fs}), nil
+}
+
+// ReuseForWrite renames an old file to be overwritten.
+func (fs *walFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := fs.FS.ReuseForWrite(oldname, newname, category)
+	if err != nil || !isWAL(newname) {
+		return f, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return fs.track(&walFile{File: f, fs: fs, size: info.Size()}), nil
+}
+
+// Unwrap gives the file system below.
+func (fs *walFS) Unwrap() vfs.FS { return fs.FS }
+
+func (fs *walFS) track(f *walFile) *walFile {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.open[f] = struct{}{}
+	return f
+}
+
+func (fs *walFS) forget(f *walFile) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	delete(fs.open, f)
+}
+
+// syncAll makes durable what lazy syncs have left. It needs no call otherwise.
+func (fs *walFS) syncAll() error {
+	fs.mu.Lock()
+	files := make([]*walFile, 0, len(fs.open))
+	for f := range fs.open {
+		files = append(files, f)
+	}
+	fs.mu.Unlock()
+	var err error
+	for _, f := range files {
+		err = errors.Join(err, f.syncIfOwed())
+	}
+	return err
+}
+
+// walFile is one WAL file. Writes and syncs come from one goroutine of
+// Pebble's; syncIfOwed from any.
+type walFile struct {
+	vfs.File
+	fs *walFS
+
+	pos       int64 // where the next Write goes
+	size      int64 // bytes that exist, zeros ahead included
+	syncedPos int64 // pos at the last sync
+	small     bool  // the last commit was small
+
+	mu     sync.Mutex // guards owed and closed, and holds syncs apart from Close
+	owed   bool       // lazy: something is not synced
+	closed bool
+}
+
+// Write appends p, and zeros ahead of it when that pays.
+func (f *walFile) Write(p []byte) (int, error) {
+	if end := f.pos + int64(len(p)); end > f.size {
+		f.size = end
+		if f.small && !f.fs.lazy {
+			n, err := f.File.WriteAt(zeros[:], end)
+			f.size += int64(n)
+			if err != nil {
+				return 0, err
+			}
+		}
+	}
+	n, err := f.File.Write(p)
+	f.pos += int64(n)
+	return n, err
+}
+
+// Preallocate does nothing: see walFS.
+func (f *walFile) Preallocate(int64, int64) error { return nil }
+
+// SyncData makes what was written durable, or promises to.
+func (f *walFile) SyncData() error {
+	f.small = f.pos-f.syncedPos <= smallCommit
+	f.syncedPos = f.pos
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.owed = true
+	if f.fs.lazy {
+		return nil
+	}
+	return f.syncLocked()
+}
+
+// Sync is SyncData: a WAL file's metadata matters to nobody but its size.
+func (f *walFile) Sync() error { return f.SyncData() }
+
+func (f *walFile) syncIfOwed() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.owed || f.closed {
+		return nil
+	}
+	return f.syncLocked()
+}
+
+func (f *walFile) syncLocked() error {
+	start := time.Now()
+	if err := f.File.SyncData(); err != nil {
+		return err
+	}
+	f.owed = false
+	f.fs.synced(time.Since(start))
+	return nil
+}
+
+// Close pays what is owed: Pebble thinks that a closed WAL is durable.
+func (f *walFile) Close() error {
+	err := f.syncIfOwed()
+	f.fs.forget(f)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	return errors.Join(err, f.File.Close())
+}
