@@ -66,7 +66,7 @@ func (w *world) root() *cobra.Command {
 	root.AddCommand(
 		w.serveCommand(),
 		w.sendCommand(), w.receiveCommand(), w.queueCommand(),
-		w.configCommand(), w.userCommand(), w.journalCommand(), w.versionCommand(),
+		w.configCommand(), w.userCommand(), w.versionCommand(),
 	)
 	return root
 }
