@@ -108,7 +108,8 @@ func (l *Link) onAnswer(ev *Event, a *wire.Attach) bool {
 }
 
 // Attach begins a link. EventLinkAttached or EventLinkDetached follows. Credit may
-// be granted at once. Errors: ErrEnded, ErrNoHandle.
+// be granted at once. Errors: ErrEnded, ErrNoHandle, ErrTooLarge (the attach does not
+// fit into the peer's frames).
 func (s *Session) Attach(o AttachOptions) (*Link, error) {
 	if !s.live() {
 		return nil, ErrEnded

@@ -88,6 +88,7 @@ func NewConn(cfg *Config, now time.Time) *Conn {
 // Next returns false; then nothing of it is kept.
 // REQUIRES: Next has returned false since the last Receive.
 func (c *Conn) Receive(p []byte, now time.Time) {
+	assert(c.in.rest == nil, "Receive before Next has returned false")
 	c.clock.received(now)
 	c.in.rest = p
 }
@@ -125,9 +126,20 @@ func (c *Conn) Next(ev *Event) bool {
 		}
 		if !more {
 			// A step without an event may have queued one.
-			return c.report(ev)
+			if c.report(ev) {
+				return true
+			}
+			c.letInputGo()
+			return false
 		}
 	}
+}
+
+// letInputGo drops what aliases the input: it is its owner's again.
+func (c *Conn) letInputGo() {
+	c.reclaim()
+	c.transfer, c.flow, c.disposition = wire.Transfer{}, wire.Flow{}, wire.Disposition{}
+	c.in.rest = nil
 }
 
 // reclaim takes back what the last event lent.
@@ -191,11 +203,15 @@ func (c *Conn) step(ev *Event) (happened, more bool) {
 	if !ok {
 		return false, false
 	}
-	c.lent = frame
 	if h.Type == wire.FrameSASL {
-		return c.onSASL(ev, h.Body(frame)), true
+		happened = c.onSASL(ev, h.Body(frame))
+	} else {
+		happened = c.onFrame(ev, h.Channel, h.Body(frame))
 	}
-	return c.onFrame(ev, h.Channel, h.Body(frame)), true
+	if happened {
+		c.lent = frame
+	}
+	return happened, true
 }
 
 // cut takes the next whole frame from the input.

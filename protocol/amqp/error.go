@@ -37,8 +37,9 @@ var (
 	ErrDetached = errors.New("amqp: the link is not attached")
 	// ErrNotReady: the link has no credit, or the session's window is closed.
 	ErrNotReady = errors.New("amqp: no credit or no window")
-	// ErrTooLarge: the message is larger than the peer takes on this link.
-	ErrTooLarge = errors.New("amqp: the message exceeds the peer's max-message-size")
+	// ErrTooLarge: the message is larger than the peer takes on this link, or the tag
+	// has more than 32 bytes, or an attach is larger than the peer's frames.
+	ErrTooLarge = errors.New("amqp: too large for the peer")
 	// ErrNoChannel: the peer's channel-max is reached.
 	ErrNoChannel = errors.New("amqp: no free channel")
 	// ErrNoHandle: the peer's handle-max or our MaxLinks is reached.
@@ -82,7 +83,7 @@ func shortened(e *wire.Error) *wire.Error {
 	if e == nil {
 		return nil
 	}
-	return &wire.Error{Condition: wire.Symbol(clip(string(e.Condition))[:min(len(e.Condition), 100)]), Description: clip(e.Description)}
+	return &wire.Error{Condition: e.Condition[:min(len(e.Condition), 100)], Description: clip(e.Description)}
 }
 
 // clip shortens a text to maxDescription bytes, at the border of a character.

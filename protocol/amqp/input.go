@@ -76,5 +76,3 @@ func (in *input) shrink() {
 		in.kept, in.off = nil, 0
 	}
 }
-
-func (in *input) large() bool { return cap(in.kept) > keepPartial }

@@ -9,3 +9,10 @@ func scribble(b []byte) {
 		b[i] = 0xdd
 	}
 }
+
+// assert panics: a bug is here or at the owner, never at the peer.
+func assert(holds bool, invariant string) {
+	if !holds {
+		panic("amqp: " + invariant)
+	}
+}

@@ -235,11 +235,10 @@ func (s *Session) fail(ev *Event, err *Error) bool {
 func (s *Session) onEnd(ev *Event, body []byte) bool {
 	var f wire.End
 	r := wire.NewReader(body)
-	if err := f.Decode(&r); err != nil {
-		return s.conn.fail(undecodable(ScopeConnection, err))
-	}
 	remote := s.state != sessionEnding
-	if remote {
+	if err := f.Decode(&r); err != nil && remote {
+		s.fail(ev, undecodable(ScopeSession, err)) // it ends all the same
+	} else if remote {
 		// [amqp-transport 2.5.2] The partner of one that ends answers with an end.
 		s.sendEnd(nil)
 	}
@@ -247,7 +246,7 @@ func (s *Session) onEnd(ev *Event, body []byte) bool {
 	s.conn.sessions.set(uint32(s.remoteChannel), nil)
 	s.conn.channels.release(uint32(s.localChannel))
 	if s.silent {
-		return false
+		return ev.Kind != EventNone
 	}
 	ev.Kind, ev.Session, ev.Remote, ev.Err = EventSessionEnded, s, remote, fromWire(ScopeSession, f.Error)
 	return true

@@ -36,6 +36,7 @@ type entry struct {
 
 // push appends. REQUIRES: e.id is above all ids before.
 func (u *unsettled) push(e entry) {
+	assert(len(u.entries) == 0 || u.entries[len(u.entries)-1].id < e.id, "delivery ids rise")
 	if len(u.entries) == cap(u.entries) && u.head+u.dead > len(u.entries)/2 {
 		u.compact()
 	}
@@ -91,6 +92,7 @@ func (u *unsettled) position(id uint64) int {
 
 // kill removes an entry and counts it off its link.
 func (u *unsettled) kill(e *entry) {
+	assert(e.link != nil && e.link.unsettled > 0, "a delivery is settled once")
 	e.link.unsettled--
 	e.link, e.ref = nil, 0
 	u.dead++

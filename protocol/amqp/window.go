@@ -47,6 +47,7 @@ func (w *window) received() bool {
 func (w *window) low() bool { return w.incoming <= w.size/2 }
 
 func (w *window) sent() {
+	assert(w.outgoing > 0, "a transfer is sent into a closed window")
 	w.outgoing--
 	w.nextOutgoing++
 }
