@@ -12,9 +12,9 @@ import (
 // The rule: whatever gathered while the last pack was being written is the next
 // pack. Nothing waits for a timer. A pack is cut by whoever makes it possible:
 // by End, if nothing is in flight (so a single record pays no hand-over), else
-// by the goroutine that applies the log, as soon as it learns that the pack
-// before is committed and before it applies it, so that the disk works while the
-// memory is changed.
+// by the goroutine that applies the log, when it learns that the pack before is
+// committed: before it applies that one if packs are small, after it has told
+// the waiters and stepped back for them if packs are big (see fewRecords).
 //
 // With one voter one pack is outstanding at a time. A second one would be taken
 // by Raft's leader loop in a random order with the commit of the first (a Go
@@ -45,11 +45,14 @@ type Batcher struct {
 	// uncommitted counts those of sent that the FSM has not seen.
 	// Invariant: uncommitted <= limits.outstanding.
 	uncommitted int
-	free        []*Pack
-	refusing    bool          // a goroutine runs refuse
-	idle        chan struct{} // not nil: close it when full and sent are empty
-	lastMillis  int64         // the newest time in any pack, ours or applied
-	totals      Totals
+	// holding: the FSM's goroutine, between committed and the end of applied,
+	// keeps the cutting of the next pack for itself.
+	holding    bool
+	free       []*Pack
+	refusing   bool          // a goroutine runs refuse
+	idle       chan struct{} // not nil: close it when full and sent are empty
+	lastMillis int64         // the newest time in any pack, ours or applied
+	totals     Totals
 
 	telling sync.Mutex // held while waiters are called
 }
@@ -154,7 +157,7 @@ func (b *Batcher) closeOpen() {
 // take returns the pack whose turn it is, to be given to send once the lock is
 // released; nil if there is none or the way is not free. REQUIRES: b.mu.
 func (b *Batcher) take() *Pack {
-	if !b.maySend() || b.storing != nil || b.uncommitted >= b.limits.outstanding {
+	if !b.maySend() || b.holding || b.storing != nil || b.uncommitted >= b.limits.outstanding {
 		return nil
 	}
 	var p *Pack

@@ -85,6 +85,45 @@ func TestWhatGathersDuringAWriteIsTheNextPack(t *testing.T) {
 	require.Equal(t, 2, w.calls, "neighbours with one waiter are told in one call")
 }
 
+// eager is a Waiter that has a next record as soon as it is told of the last.
+type eager struct{ b *Batcher }
+
+func (e eager) Done(tokens []uint64, _ []queue.Reply, _ error) {
+	for range tokens {
+		e.b.Begin(0).Builder.Enqueue(1, 0, 0, []byte("next"))
+		e.b.End()
+	}
+}
+
+func TestABusyGroupWaitsForItsWaitersNextRecords(t *testing.T) {
+	for _, c := range []struct {
+		records int
+		second  int
+		why     string
+	}{
+		{fewRecords, 1, "small packs: the disk goes on with what is there"},
+		{fewRecords + 1, fewRecords + 2, "big packs: what the waiters bring goes along"},
+	} {
+		r := newFakeRaft(1)
+		r.b.limits.packRecords, r.b.limits.packBytes = 1000, 1<<20
+		r.b.lead()
+		for i := range c.records {
+			p := r.b.Begin(0)
+			p.Builder.Enqueue(1, 0, 0, []byte("first"))
+			p.Wait(eager{r.b}, uint64(i))
+			r.b.EndMore()
+		}
+		r.b.Flush()
+		r.b.Begin(0).Builder.Enqueue(1, 0, 0, []byte("gathered meanwhile"))
+		r.b.End()
+		r.store(0)
+		r.apply(0)
+		rd, err := queue.OpenPack(r.packs[1])
+		require.NoError(t, err)
+		require.EqualValues(t, c.second, rd.Header().Count, c.why)
+	}
+}
+
 func TestABurstIsNotTorn(t *testing.T) {
 	r, w := newFakeRaft(1), newRecorder()
 	r.b.lead()

@@ -10,8 +10,9 @@
 //	  End             nothing is in flight: this goroutine itself cuts the pack
 //	                  and hands it to Raft
 //	(1) leader loop   Log.Append: one synced commit       (2, 3: Pebble's flusher and back)
-//	(4) FSM           the next pack is cut and handed over, so that its write
-//	                  starts now; then FSM.Apply; then Waiter.Done
+//	(4) FSM           a small next pack is cut and handed over, so that its write
+//	                  starts now; then FSM.Apply; then Waiter.Done; then a big
+//	                  next pack is cut
 //
 // Four hand-overs between goroutines from End to Done, all of them inside Raft
 // and Pebble; this package adds none. The usual way to use hashicorp/raft costs
