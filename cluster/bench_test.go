@@ -153,6 +153,8 @@ func benchmark(b *testing.B, cfg Config, open func(Config) (*Group, error), size
 	g, err := open(cfg)
 	require.NoError(b, err)
 	<-led
+	declare(g.Batcher(), &silent{})
+	require.NoError(b, g.Barrier(time.Minute))
 	all := make([]*sender, senders)
 	payload := make([]byte, size)
 	var before, after syscall.Rusage
