@@ -249,8 +249,8 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		MemTableSize:       s.opts.MemTableBytes,
 		// One memtable is filled while one is flushed; a third bridges a slow
 		// flush. It also bounds the WAL files kept for reuse.
-		MemTableStopWritesThreshold: 3,
-		L0CompactionThreshold:       4,
+		MemTableStopWritesThreshold: 2,
+		L0CompactionThreshold:       8,
 		L0StopWritesThreshold:       24,
 		// Two cores: one compaction at a time, a second one under debt.
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },

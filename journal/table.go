@@ -29,7 +29,7 @@ const tableDir = "tables"
 
 const (
 	// ownTable is how much of one queue gets a table of its own.
-	ownTable = 1 << 20
+	ownTable = 512 << 10
 	// maxTable bounds a table.
 	maxTable = 16 << 20
 )
