@@ -90,6 +90,7 @@ func (h *harness) round(ctx context.Context, end ending) error {
 	case <-time.After(end.after):
 	case <-p.Done():
 		h.oracle.Blame(oracle.Unclean, "the broker ended by itself, see its log")
+		end.graceful = false // there is nobody to ask
 	case <-ctx.Done():
 		p.Kill()
 		return ctx.Err()

@@ -16,7 +16,7 @@ command -v npm >/dev/null || [ -d broker/interop/rhea/node_modules/rhea ] || mis
 if [ -n "$missing" ]; then
   root apt-get update -q
   # shellcheck disable=SC2086
-  DEBIAN_FRONTEND=noninteractive root apt-get install -qy --no-install-recommends $missing
+  root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing
 fi
 
 rhea=broker/interop/rhea

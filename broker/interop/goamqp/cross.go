@@ -29,11 +29,23 @@ func (e *env) crossQueue(from, to string) string {
 	return e.Prefix + "interop.cross." + from + "." + to
 }
 
+// tapped is a session whose transfers are recorded.
+func (e *env) tapped() (*amqp.Session, *tap) {
+	socket, err := net.Dial("tcp", e.Addr)
+	must(err, "connect")
+	wire := &tap{Conn: socket}
+	conn, err := amqp.NewConn(e.ctx, wire, withAnonymous(nil))
+	must(err, "open")
+	e.closers = append(e.closers, func() { conn.Close() })
+	return e.sessionOn(conn), wire
+}
+
 // crossSend sends what go-amqp can read of the corpus. It encodes anew, so what
-// it writes down is its own encoding.
+// it writes down is what went over the wire.
 func (e *env) crossSend(to string) {
 	e.queue = e.crossQueue(suiteName, to)
-	l := e.sender(e.session(), nil)
+	s, wire := e.tapped()
+	l := e.sender(s, nil)
 	var log []sent
 	for _, c := range corpus.All() {
 		if !c.GoAMQP {
@@ -42,10 +54,13 @@ func (e *env) crossSend(to string) {
 		m := new(amqp.Message)
 		must(m.UnmarshalBinary(c.Bytes()), "decode "+c.Name)
 		m.Header = &amqp.MessageHeader{Durable: true}
-		encoded, err := m.MarshalBinary()
-		must(err, "encode "+c.Name)
 		e.send(l, m)
-		log = append(log, sent{c.Name, hex.EncodeToString(encoded)})
+		log = append(log, sent{Name: c.Name})
+	}
+	payloads := wire.out.taken()
+	want(len(payloads), len(log), "transfers on the wire")
+	for i := range log {
+		log[i].Hex = hex.EncodeToString(payloads[i])
 	}
 	b, err := json.Marshal(log)
 	must(err, "write down what was sent")
@@ -53,29 +68,21 @@ func (e *env) crossSend(to string) {
 }
 
 // crossReceive takes what another suite has sent and compares all but the
-// header and the delivery-annotations, byte by byte. It receives pre-settled:
-// the payloads are read off the wire, and their order is the queue's.
+// header and the delivery-annotations, byte by byte.
 func (e *env) crossReceive(from string) {
 	b, err := os.ReadFile(e.exchangeFile(from, suiteName))
 	must(err, "read what was sent")
 	var log []sent
 	must(json.Unmarshal(b, &log), "read what was sent")
-	socket, err := net.Dial("tcp", e.Addr)
-	must(err, "connect")
-	wire := &tap{Conn: socket}
-	conn, err := amqp.NewConn(e.ctx, wire, withAnonymous(nil))
-	must(err, "open")
-	defer conn.Close()
+	s, wire := e.tapped()
 	e.queue = e.crossQueue(from, suiteName)
-	r := e.receiver(e.sessionOn(conn), credit(10))
-	for _, s := range log {
+	r := e.receiver(s, credit(10))
+	for _, c := range log {
 		m, err := r.Receive(e.ctx, nil)
-		must(err, "receive "+s.Name)
-		must(r.AcceptMessage(e.ctx, m), "accept "+s.Name)
+		must(err, "receive "+c.Name)
+		must(r.AcceptMessage(e.ctx, m), "accept "+c.Name)
 	}
-	payloads, err := wire.taken()
-	must(err, "read the wire")
-	must(compare(log, payloads), "compare with what "+from+" sent")
+	must(compare(log, wire.in.taken()), "compare with what "+from+" sent")
 }
 
 // compare says which messages differ from what was sent.

@@ -1,35 +1,46 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net"
 	"sync"
 )
 
-// tap is a socket that keeps the payloads of the transfer frames that come in.
-// go-amqp shows a message only decoded, and what was sent must be compared byte
-// by byte. Only single-frame messages of one link can be told apart, which is
-// all that the corpus has.
+// tap is a socket that keeps the payloads of the transfer frames that go by.
+// go-amqp shows a message only decoded, encodes maps in random order, and what
+// was sent must be compared with what came byte by byte. Only single-frame
+// messages of one link can be told apart, which is all that the corpus has.
 type tap struct {
 	net.Conn
-	mu       sync.Mutex
-	pending  []byte // input that is not yet a whole frame
-	payloads [][]byte
-	err      error
+	in, out transfers
 }
 
 func (t *tap) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.pending = append(t.pending, p[:n]...)
-	t.cut()
+	t.in.feed(p[:n])
 	return n, err
 }
 
-// cut takes whole frames and protocol headers off the pending input.
-func (t *tap) cut() {
+func (t *tap) Write(p []byte) (int, error) {
+	t.out.feed(p)
+	return t.Conn.Write(p)
+}
+
+// transfers finds the transfer frames in one direction of a connection.
+type transfers struct {
+	mu       sync.Mutex
+	pending  []byte // not yet a whole frame
+	payloads [][]byte
+	err      error
+}
+
+// feed takes whole frames and protocol headers off what has come so far.
+func (t *transfers) feed(p []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pending = append(t.pending, p...)
 	for len(t.pending) >= 8 {
 		if string(t.pending[:4]) == "AMQP" {
 			t.pending = t.pending[8:]
@@ -46,7 +57,7 @@ func (t *tap) cut() {
 
 // frame keeps the payload if it is a transfer: what follows the performative
 // [amqp-transport 2.7.5], a described list.
-func (t *tap) frame(f []byte) {
+func (t *transfers) frame(f []byte) {
 	body := f[4*int(f[4]):]
 	if len(body) < 5 || body[0] != 0x00 || body[1] != 0x53 || body[2] != 0x14 {
 		return
@@ -61,12 +72,13 @@ func (t *tap) frame(f []byte) {
 		t.err = fmt.Errorf("a transfer whose fields are encoded as %#x", body[3])
 		return
 	}
-	t.payloads = append(t.payloads, append([]byte(nil), body[end:]...))
+	t.payloads = append(t.payloads, bytes.Clone(body[end:]))
 }
 
-// taken gives the payloads that have come.
-func (t *tap) taken() ([][]byte, error) {
+// taken gives the payloads so far.
+func (t *transfers) taken() [][]byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.payloads, t.err
+	must(t.err, "read the wire")
+	return t.payloads
 }

@@ -101,11 +101,13 @@ func bodyValue(e *env) {
 }
 
 // decoded brings a value to the form in which go-amqp hands it out: symbols
-// become strings, maps with string keys map[string]any, times lose their zone.
+// become strings, empty lists are not nil, maps with string keys map[string]any, times lose their zone.
 func decoded(v any) any {
 	switch v := v.(type) {
 	case amqp.Symbol:
 		return string(v)
+	case []any:
+		return append([]any{}, v...) // an empty list comes as nil
 	case time.Time:
 		return v.UTC()
 	case []time.Time:
