@@ -112,6 +112,7 @@ func (b *bench) once(ctx context.Context, c Case, broker peer.Broker, round int)
 		broker: broker,
 		warmup: b.duration / 3,
 		window: b.duration,
+		out:    b.out,
 		result: report.Run{Case: c.Name, Peer: broker.Name(), Round: round, Metrics: map[report.Metric]float64{}},
 	}
 	if _, err := broker.Client(c.Client); errors.Is(err, load.ErrUnsupported) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -22,8 +23,12 @@ type run struct {
 	client load.Client
 	warmup time.Duration
 	window time.Duration // how long traffic is measured
-	result report.Run
-	perf   *profiler // nil: no profile
+	out    string        // directory of the reports
+	// writtenBefore is what the disk under the data had been given when the broker
+	// had started; absent if the file system does not tell.
+	writtenBefore option
+	result        report.Run
+	perf          *profiler // nil: no profile
 }
 
 // fsyncProbes is how many fdatasyncs tell what the disk is worth now.
@@ -48,7 +53,13 @@ func (r *run) measure(ctx context.Context, probeDir string) (err error) {
 	if err := r.broker.Start(ctx); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	defer func() { err = errors.Join(err, r.broker.Stop()) }()
+	defer func() {
+		if err != nil {
+			r.keepLog()
+		}
+		err = errors.Join(err, r.broker.Stop())
+	}()
+	r.writtenBefore = r.deviceWritten()
 	if r.client, err = r.broker.Client(r.c.Client); err != nil {
 		return err
 	}
@@ -56,6 +67,18 @@ func (r *run) measure(ctx context.Context, probeDir string) (err error) {
 		return err
 	}
 	return ctx.Err()
+}
+
+// keepLog copies the broker's log, which ends with the broker, to the reports.
+func (r *run) keepLog() {
+	text, err := os.ReadFile(r.broker.LogFile())
+	if err == nil {
+		name := fmt.Sprintf("%s-%s-%d.log", r.c.Name, r.broker.Name(), r.result.Round+1)
+		err = os.WriteFile(filepath.Join(r.out, name), text, 0o644)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "keep the broker's log:", err)
+	}
 }
 
 // set notes one figure.
@@ -73,6 +96,28 @@ func (r *run) queues(ctx context.Context, n int) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// option is a number that may be absent.
+type option struct {
+	value uint64
+	set   bool
+}
+
+// deviceWritten syncs everything and reads what the disk has been given.
+func (r *run) deviceWritten() option {
+	syscall.Sync()
+	written, err := procstat.DeviceWritten(r.broker.DataDir())
+	return option{written, err == nil}
+}
+
+// setWritten notes what went to the disk since the broker's start, for each of n
+// messages: with everything that the broker has left to the kernel.
+func (r *run) setWritten(n uint64) {
+	after := r.deviceWritten()
+	if r.writtenBefore.set && after.set && n > 0 {
+		r.set(report.WrittenBytes, float64(after.value-r.writtenBefore.value)/float64(n))
+	}
 }
 
 // usage is what broker and client have used up to a moment.

@@ -43,7 +43,7 @@ func (r *run) measureTraffic(ctx context.Context, queues []string) error {
 	r.set(report.Rate, done/seconds)
 	r.set(report.CPUPerMsg, used.CPU.Seconds()*1e6/done)
 	r.set(report.ClientPerMsg, (after.client-before.client).Seconds()*1e6/done)
-	r.set(report.WrittenBytes, float64(used.WrittenBytes)/done)
+	r.setWritten(sum(t.sent))
 	r.setMemory(used)
 	r.setAccept(t.acceptLatency())
 	r.setEndToEnd(t.endToEndLatency())

@@ -71,6 +71,9 @@ func (e *Entrepot) Install(ctx context.Context) (string, error) {
 // DataDir is the broker's --data.
 func (e *Entrepot) DataDir() string { return filepath.Join(e.dir, "data") }
 
+// LogFile is the broker's.
+func (e *Entrepot) LogFile() string { return filepath.Join(e.dir, "log") }
+
 // Start launches a broker on an empty store.
 func (e *Entrepot) Start(ctx context.Context) error {
 	if err := emptyDir(e.dir); err != nil {
@@ -95,7 +98,7 @@ func (e *Entrepot) Start(ctx context.Context) error {
 
 // Launch starts the broker over what is stored. Its log grows in dir.
 func (e *Entrepot) Launch(context.Context) error {
-	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	log, err := os.OpenFile(e.LogFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}

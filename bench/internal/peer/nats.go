@@ -65,6 +65,9 @@ func goTool(ctx context.Context, name string) (string, error) {
 // DataDir is where the streams are.
 func (n *NATS) DataDir() string { return filepath.Join(n.dir, "store") }
 
+// LogFile is the server's.
+func (n *NATS) LogFile() string { return filepath.Join(n.dir, "log") }
+
 // Start launches a server without streams.
 func (n *NATS) Start(ctx context.Context) error {
 	if err := emptyDir(n.dir); err != nil {
@@ -93,7 +96,7 @@ func (n *NATS) configPath() string { return filepath.Join(n.dir, "nats.conf") }
 
 // Launch starts the server over what is stored.
 func (n *NATS) Launch(context.Context) (err error) {
-	n.process, err = startProcess(exec.Command(n.program, "-c", n.configPath()), filepath.Join(n.dir, "log"))
+	n.process, err = startProcess(exec.Command(n.program, "-c", n.configPath()), n.LogFile())
 	return err
 }
 

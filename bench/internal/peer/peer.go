@@ -37,6 +37,9 @@ type Broker interface {
 	PIDs() []int
 	// DataDir is where all data is.
 	DataDir() string
+	// LogFile has what the broker wrote to its standard output and error since
+	// Start; it is there until Stop.
+	LogFile() string
 
 	// Declare makes durable, empty queues, several requests at a time.
 	Declare(ctx context.Context, queues []string) error

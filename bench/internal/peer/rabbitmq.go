@@ -83,6 +83,9 @@ func (r *RabbitMQ) server() string {
 // DataDir is outside the root: what this process sees.
 func (r *RabbitMQ) DataDir() string { return filepath.Join(r.root, r.home, "data") }
 
+// LogFile has what the start script says; the node's own log is in its home.
+func (r *RabbitMQ) LogFile() string { return r.path("log.out") }
+
 // Start launches an empty node and its port mapper.
 func (r *RabbitMQ) Start(ctx context.Context) error {
 	if err := r.prepare(); err != nil {
@@ -140,7 +143,7 @@ func (r *RabbitMQ) path(name string) string { return filepath.Join(r.root, r.hom
 // Launch starts the node over what is stored.
 func (r *RabbitMQ) Launch(context.Context) (err error) {
 	// Not bound to the context: Stop and Kill end it.
-	r.process, err = startProcess(r.command(context.Background(), r.server()), r.path("log.out"))
+	r.process, err = startProcess(r.command(context.Background(), r.server()), r.LogFile())
 	return err
 }
 

@@ -1,5 +1,5 @@
-// Package procstat reads from /proc what a broker's processes have used: CPU
-// time, memory and bytes written.
+// Package procstat reads from the kernel what a broker's processes have used: CPU
+// time, memory and space, and what went to the disk.
 package procstat
 
 import (
@@ -18,13 +18,11 @@ type Usage struct {
 	CPU          time.Duration // utime + stime, in steps of 10 ms
 	RSSBytes     uint64
 	PeakRSSBytes uint64 // the sum of every process's own peak
-	WrittenBytes uint64 // sent towards the disk (write_bytes); page cache included
 }
 
 // Since is the difference of what only grows; memory is u's own.
 func (u Usage) Since(before Usage) Usage {
 	u.CPU -= before.CPU
-	u.WrittenBytes -= before.WrittenBytes
 	return u
 }
 
@@ -44,7 +42,6 @@ func Of(pids []int) (Usage, error) {
 		sum.CPU += u.CPU
 		sum.RSSBytes += u.RSSBytes
 		sum.PeakRSSBytes += u.PeakRSSBytes
-		sum.WrittenBytes += u.WrittenBytes
 	}
 	return sum, nil
 }
@@ -89,11 +86,6 @@ func one(pid int) (Usage, error) {
 		return u, err
 	}
 	u.RSSBytes, u.PeakRSSBytes = status["VmRSS"]<<10, status["VmHWM"]<<10
-	io, err := labelled(fmt.Sprintf("/proc/%d/io", pid))
-	if err != nil {
-		return u, err
-	}
-	u.WrittenBytes = io["write_bytes"]
 	return u, nil
 }
 

@@ -73,3 +73,20 @@ func TestFsyncMedian(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, d)
 }
+
+func TestDeviceWritten(t *testing.T) {
+	dir := t.TempDir()
+	before, err := DeviceWritten(dir)
+	if err != nil {
+		t.Skipf("not on a block device: %v", err)
+	}
+	file, err := os.Create(filepath.Join(dir, "a"))
+	require.NoError(t, err)
+	_, err = file.Write(make([]byte, 1<<20))
+	require.NoError(t, err)
+	require.NoError(t, file.Sync())
+	require.NoError(t, file.Close())
+	after, err := DeviceWritten(dir)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, after-before, uint64(1<<20), "what is synced is on the device")
+}

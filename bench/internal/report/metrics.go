@@ -59,7 +59,7 @@ var metrics = []definition{
 	{EndToEndP999, "end-to-end p99.9, ms", 2, false},
 	{CPUPerMsg, "broker CPU, us/message", 1, false},
 	{ClientPerMsg, "client CPU, us/message", 1, false},
-	{WrittenBytes, "written, B/message", 0, false},
+	{WrittenBytes, "written to the disk, B/message", 0, false},
 	{RSS, "RSS, MiB", 0, false},
 	{PeakRSS, "peak RSS, MiB", 0, false},
 	{FillRate, "fill, messages/s", 0, true},

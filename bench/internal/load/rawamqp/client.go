@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"entrepot/bench/internal/load"
@@ -49,7 +51,7 @@ func (c *Client) Send(ctx context.Context, order load.Sending) error {
 		}
 	}()
 	err = conn.pump(ctx, s, amqp.AttachOptions{
-		Name:          "bench-sender",
+		Name:          linkName("sender"),
 		Role:          wire.RoleSender,
 		Target:        &wire.Target{Address: wire.Some(c.Address(order.Queue))},
 		Source:        &wire.Source{},
@@ -93,11 +95,20 @@ func (c *Client) Idle(ctx context.Context, queue string) (io.Closer, error) {
 
 func (c *Client) receiving(queue string) amqp.AttachOptions {
 	return amqp.AttachOptions{
-		Name:   "bench-receiver",
+		Name:   linkName("receiver"),
 		Role:   wire.RoleReceiver,
 		Source: &wire.Source{Address: wire.Some(c.Address(queue))},
 		Target: &wire.Target{},
 	}
+}
+
+// links numbers the links of this process.
+var links atomic.Uint64
+
+// linkName is a name that no other link has: a second one of a name would steal
+// the first one's.
+func linkName(kind string) string {
+	return fmt.Sprintf("bench-%s-%d-%d", kind, os.Getpid(), links.Add(1))
 }
 
 // engineConfig is shared by all connections.
