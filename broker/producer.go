@@ -180,7 +180,11 @@ func (p *producer) turn() {
 
 func (p *producer) wantCredit() uint32 {
 	b := p.conn.broker
-	if b.stopping.Load() || b.node.disk.wait(p) || b.node.gate.wait(p) || p.addr.gate.wait(p) {
+	if b.stopping.Load() || b.node.disk.wait(p) || b.node.full(0) && b.node.gate.wait(p) {
+		return 0
+	}
+	room := p.addr.roomMessages()
+	if room == 0 && p.addr.gate.wait(p) {
 		return 0
 	}
 	if p.addr.shard.overloaded() {
@@ -192,7 +196,7 @@ func (p *producer) wantCredit() uint32 {
 	if inFlight >= window {
 		return 0
 	}
-	return min(window-inFlight, p.addr.roomMessages())
+	return min(window-inFlight, room)
 }
 
 // answered tells the sender what became of a message.
