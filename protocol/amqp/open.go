@@ -180,8 +180,8 @@ func (c *Conn) onFrame(ev *Event, channel uint16, body []byte) bool {
 		return c.fail(undecodable(ScopeConnection, err))
 	}
 	// [amqp-transport 2.4.1] Open is the first frame of a connection, and there is
-	// one from each end.
-	if (d == wire.DescOpen) != (c.phase == phaseOpen) {
+	// one from each end. A close in its place is let through: it tells why.
+	if d != wire.DescClose && (d == wire.DescOpen) != (c.phase == phaseOpen) {
 		return c.fail(&Error{Condition: wire.CondIllegalState, Description: d.String() + ": open has to be the first frame, once"})
 	}
 	// [amqp-transport 2.7.1] A channel number outside the supported range closes the

@@ -18,7 +18,6 @@ type end struct {
 	spare []byte
 	// chunk says how many of the n bytes that are there are handed over at a time.
 	chunk func(n int) int
-	stash []byte
 }
 
 // take gives bytes to the engine, as its chunk says, and acts on the events.

@@ -3,6 +3,7 @@ package amqp
 import (
 	"bytes"
 	"slices"
+	"strconv"
 
 	"entrepot/protocol/amqp/wire"
 )
@@ -117,7 +118,7 @@ func (c *Conn) onSASLOutcome(body []byte) bool {
 		return c.saslFailed(undecodable(ScopeConnection, err))
 	}
 	if f.Code != wire.SASLOK {
-		return c.saslFailed(&Error{Condition: wire.CondUnauthorizedAccess, Description: "sasl-outcome: the peer did not let us in"})
+		return c.saslFailed(&Error{Condition: wire.CondUnauthorizedAccess, Description: "sasl-outcome: the peer did not let us in, code " + strconv.Itoa(int(f.Code))})
 	}
 	c.authenticated = true
 	c.phase = phaseHeader
