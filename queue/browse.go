@@ -63,8 +63,8 @@ func (d *Dispatcher) show(r *runtime, b *consumer, m *Message) {
 	f := d.emit(EffectDeliver, r.q)
 	f.Consumer, f.Message = b.id, *m
 	f.Message.Queue = r.q
-	f.Message.FirstAcquirer = m.DeliveryCount == 0 && m.Seq > max(r.high, r.deliveredBefore) && e == nil
-	if m.Seq <= r.suspect {
-		f.Message.DeliveryCount++
+	if e == nil {
+		e = &entry{seq: m.Seq, stored: m.DeliveryCount, touched: m.Seq <= r.high}
 	}
+	f.Message.FirstAcquirer, f.Message.DeliveryCount = r.firstAcquirer(e), r.attempts(e)
 }

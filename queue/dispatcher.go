@@ -260,6 +260,9 @@ func (d *Dispatcher) Configure(q ID, maxDeliveries uint32) {
 	}
 }
 
+// Active tells whether anything is known of q: if not, nothing of it is held.
+func (d *Dispatcher) Active(q ID) bool { return d.runtimes[q] != nil }
+
 // Holds tells whether a message is out with a consumer, or its end is already
 // proposed: an expiry sweep leaves it alone.
 func (d *Dispatcher) Holds(q ID, seq Seq) bool {

@@ -90,7 +90,7 @@ func (l *Limits) Validate() error {
 
 // CheckNarrow tells which declared value would widen the policy, nil if none:
 // an upper limit may be lowered, TTLMin raised, TTLDefault moved between the
-// policy's TTLMin and TTLMax. What Narrow makes of declared must be valid too.
+// policy's TTLMin and TTLMax.
 func (l Limits) CheckNarrow(declared Limits) error {
 	switch {
 	case wider(declared.TTLMax, l.TTLMax):
@@ -113,12 +113,19 @@ func (l Limits) CheckNarrow(declared Limits) error {
 	if d := declared.TTLDefault; d != 0 && d != n.TTLDefault {
 		return fmt.Errorf("ttl default %v is not between ttl min %v and ttl max %v", d, n.TTLMin, n.TTLMax)
 	}
-	return n.Validate()
+	if d := declared.TTLMax; d != 0 && d != n.TTLMax {
+		return fmt.Errorf("ttl max %v is less than the policy's ttl min %v", d, l.TTLMin)
+	}
+	if d := declared.TTLMin; d != 0 && d != n.TTLMin {
+		return fmt.Errorf("ttl min %v is more than the policy's ttl max %v", d, l.TTLMax)
+	}
+	return nil
 }
 
 // Narrow gives the limits of an address that was declared with its own values.
 // A value that would widen the policy does not count: the policy may have
-// become narrower since. Where the two then contradict each other, TTLMax wins.
+// become narrower since. Where the two contradict each other, the policy wins,
+// and of what was declared TTLMax.
 func (l Limits) Narrow(declared Limits) Limits {
 	n := Limits{
 		TTLDefault:      l.TTLDefault,
@@ -134,6 +141,7 @@ func (l Limits) Narrow(declared Limits) Limits {
 		n.TTLDefault = declared.TTLDefault
 	}
 	if n.TTLMax != 0 {
+		n.TTLMax = max(n.TTLMax, l.TTLMin)
 		n.TTLMin = min(n.TTLMin, n.TTLMax)
 	}
 	if n.TTLDefault != 0 {
