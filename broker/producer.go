@@ -184,7 +184,10 @@ func (p *producer) wantCredit() uint32 {
 		return 0
 	}
 	room := p.addr.roomMessages()
-	if room == 0 && p.addr.gate.wait(p) {
+	if room == 0 {
+		if !p.addr.gate.wait(p) { // there is room already
+			p.conn.retrySoon(p)
+		}
 		return 0
 	}
 	if p.addr.shard.overloaded() {
