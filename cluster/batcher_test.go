@@ -39,7 +39,6 @@ func newFakeRaft(outstanding int) *fakeRaft {
 	return r
 }
 
-func (r *fakeRaft) write(i int) { r.b.writing(r.packs[i]) }
 func (r *fakeRaft) store(i int) { r.b.writing(r.packs[i]); r.b.stored() }
 func (r *fakeRaft) apply(i int, replies ...queue.Reply) {
 	p := r.b.committed(r.packs[i])
@@ -219,6 +218,19 @@ func TestFateOfPacksWhenTheLeadIsLost(t *testing.T) {
 		w.left.Wait()
 		require.Equal(t, ErrNotLeader, w.errs(t)[4])
 	})
+}
+
+func TestLeadLostBetweenTakeAndSend(t *testing.T) {
+	r, w := newFakeRaft(1), newRecorder()
+	r.b.lead()
+	w.add(r.b, 1, "a")
+	p := r.b.take() // End, cut in half
+	r.b.mu.Unlock()
+	r.b.lost(r.ended)
+	r.b.send(p)
+	w.left.Wait()
+	require.Equal(t, ErrNotLeader, w.errs(t)[1])
+	require.Empty(t, r.packs, "Raft has never heard of it")
 }
 
 func TestRaftThatEndsAnswersNobody(t *testing.T) {

@@ -42,9 +42,11 @@ func (b *Batcher) lost(ended <-chan struct{}) {
 	case draining:
 		b.role = stopped
 	}
-	stuck := make([]stuckPack, len(b.sent))
-	for i, p := range b.sent {
-		stuck[i] = stuckPack{p, p.proposal}
+	var stuck []stuckPack
+	for _, p := range b.sent {
+		if p.proposal != nil { // else it is on its way into send, which refuses it
+			stuck = append(stuck, stuckPack{p, p.proposal})
+		}
 	}
 	b.mu.Unlock()
 
