@@ -149,8 +149,8 @@ func (h *harness) killWhileRecovering(after time.Duration) error {
 	return nil
 }
 
-// drain takes out what is left, of all queues at the same time, and says when it
-// began. A queue is empty when a consumer with credit gets nothing for a while:
+// drain takes out what is left, of all queues at the same time, and says when that
+// was done. A queue is empty when a consumer with credit gets nothing for a while:
 // what a broker then still has, it has lost as far as a client can tell.
 func (h *harness) drain(ctx context.Context) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, drainLimit)
@@ -159,7 +159,6 @@ func (h *harness) drain(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	began := time.Now()
 	ends := make(chan error, len(h.plans))
 	for _, plan := range h.plans {
 		c := &consumer{plan: plan.draining(), oracle: h.oracle, random: h.fork(), quiet: drainQuiet}
@@ -170,10 +169,11 @@ func (h *harness) drain(ctx context.Context) (time.Time, error) {
 	}
 	if err != nil {
 		p.Kill()
-		return began, fmt.Errorf("drain: %w", err)
+		return time.Time{}, fmt.Errorf("drain: %w", err)
 	}
+	drained := time.Now()
 	h.stop(p, true)
-	return began, nil
+	return drained, nil
 }
 
 // clients are the producers and consumers of one round.

@@ -98,9 +98,9 @@ func (o *Oracle) judgeTTL(m *message, d Delivery) {
 	}
 }
 
-// Finish judges what never came. REQUIRES: the broker has been drained, every
-// delivery of that was settled and confirmed, and drained is a time before the
-// draining began: a message that was alive then must have come.
+// Finish judges what never came. REQUIRES: the broker has been drained, and every
+// delivery of that was settled and confirmed. drained is the time when that was
+// done: a message that was alive even then must have come.
 func (o *Oracle) Finish(drained time.Time) Report {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -80,6 +81,23 @@ func (a *attacker) untilEnd() error {
 		return errors.New("the broker did not end the connection")
 	}
 	return nil // EOF or a reset
+}
+
+// hears reads until the broker has said some words, or says nothing more.
+func (a *attacker) hears(words string) bool {
+	var heard []byte
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := a.Read(buf)
+		heard = append(heard, buf[:n]...)
+		if bytes.Contains(heard, []byte(words)) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		heard = heard[max(0, len(heard)-len(words)):]
+	}
 }
 
 // drainAside reads what the broker says, so that it never has to wait.

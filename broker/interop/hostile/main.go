@@ -25,6 +25,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"entrepot/broker/brokerproc"
 )
@@ -87,12 +88,15 @@ func runAll(ctx context.Context, binary, only string) (passed, failed int, err e
 		if !strings.Contains(a.name, only) {
 			continue
 		}
-		if err := a.judge(ctx, p, v); err != nil {
+		began := time.Now()
+		err := a.judge(ctx, p, v)
+		took := time.Since(began).Round(time.Millisecond)
+		if err != nil {
 			failed++
-			fmt.Printf("FAIL hostile %s: %v\n", a.name, err)
+			fmt.Printf("FAIL hostile %s (%v): %v\n", a.name, took, err)
 		} else {
 			passed++
-			fmt.Printf("ok   hostile %s\n", a.name)
+			fmt.Printf("ok   hostile %s (%v)\n", a.name, took)
 		}
 		if ended(p) {
 			return passed, failed, fmt.Errorf("the broker has died, its log:\n%s", tail(filepath.Join(dir, "broker.log")))
