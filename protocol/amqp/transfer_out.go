@@ -167,8 +167,5 @@ func (l *Link) resume() bool {
 		return false
 	}
 	l.rest = nil
-	if l.credit.left > 0 {
-		l.awaitRoom() // wake tells it, if the window is still open
-	}
 	return true
 }
