@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"entrepot/bench/internal/load"
@@ -79,7 +80,7 @@ func (b *bench) rounds(ctx context.Context) error {
 func (b *bench) inTurn(ctx context.Context, c Case, round int) (failed int, err error) {
 	for i := range b.brokers {
 		broker := b.brokers[(i+round)%len(b.brokers)]
-		if c.OnlyEntrepot && !ours(broker) {
+		if c.OnlyEntrepot && !ours(broker) || slices.Contains(c.Without, broker.Name()) {
 			continue
 		}
 		result := b.once(ctx, c, broker, round)

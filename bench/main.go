@@ -100,7 +100,7 @@ func (o options) brokers() ([]peer.Broker, error) {
 			brokers = append(brokers, peer.NewEntrepot(name, "", "os", dir))
 		case "nats-2m":
 			brokers = append(brokers, peer.NewNATS(name, "2m", dir))
-		case "nats-always":
+		case natsAlways:
 			brokers = append(brokers, peer.NewNATS(name, "always", dir))
 		case "rabbitmq":
 			brokers = append(brokers, peer.NewRabbitMQ(o.rabbitmq, dir))
