@@ -187,7 +187,7 @@ func decodeSpec(spec []byte) (queue.Limits, error) {
 func (b *Broker) Metrics() admin.Metrics {
 	m := &b.metrics
 	t := b.shard.journal.Totals()
-	out := admin.Metrics{
+	return admin.Metrics{
 		Received:  m.received.Load(),
 		Accepted:  m.accepted.Load(),
 		Refused:   m.refusedBy.read(),
@@ -226,6 +226,6 @@ func (b *Broker) Metrics() admin.Metrics {
 		FsyncLatency:      m.fsyncLatency,
 		PackBytes:         m.packBytes,
 		PackRecords:       m.packRecords,
+		PerQueue:          b.queueMetrics(),
 	}
-	return out
 }

@@ -1,0 +1,65 @@
+package broker
+
+import (
+	"strings"
+
+	"entrepot/broker/admin"
+	"entrepot/queue"
+)
+
+// maxQueueSeries bounds the queues that have time series of their own: a policy
+// that asks for more gets the first ones by name.
+const maxQueueSeries = 1000
+
+// queueMetrics reads the queues whose policy asks for series of their own. It looks
+// only where the names of such a pattern begin alike.
+func (b *Broker) queueMetrics() []admin.QueueMetrics {
+	var list []admin.QueueMetrics
+	for _, p := range b.policies.Policies() {
+		if p.PerQueueMetrics {
+			list = b.appendQueueMetrics(list, p)
+		}
+	}
+	return list
+}
+
+func (b *Broker) appendQueueMetrics(list []admin.QueueMetrics, p *queue.Policy) []admin.QueueMetrics {
+	const page = 256
+	prefix, after := literalPrefix(p.Pattern.String()), ""
+	for {
+		rows, err := b.shard.journal.List(prefix, after, page)
+		if err != nil {
+			b.log.Error("queues can't be listed for their metrics", "error", err)
+			return list
+		}
+		for i := range rows {
+			if len(list) == maxQueueSeries {
+				return list
+			}
+			if b.directory.policy(rows[i].Name) == p {
+				list = append(list, b.metricsOf(rows[i].Name, &rows[i].State))
+			}
+		}
+		if len(rows) < page {
+			return list
+		}
+		after = rows[len(rows)-1].Name
+	}
+}
+
+func (b *Broker) metricsOf(name string, state *queue.State) admin.QueueMetrics {
+	m := admin.QueueMetrics{Name: name, Messages: state.Count, Bytes: state.Bytes}
+	if a := b.directory.attachedTo(name); a != nil {
+		m.Consumers = uint64(a.consumers.Load())
+		m.Unsettled = uint64(max(0, a.unsettled.Load()))
+	}
+	return m
+}
+
+// literalPrefix is what all names of a pattern begin with.
+func literalPrefix(pattern string) string {
+	if i := strings.IndexAny(pattern, "*#"); i >= 0 {
+		return strings.TrimSuffix(pattern[:i], "/") // "a/#" matches "a" too
+	}
+	return pattern
+}
