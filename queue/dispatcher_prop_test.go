@@ -50,6 +50,7 @@ func (w *world) onDeliver(e Effect) {
 	require.Equal(w.t, b.msg.Payload, e.Message.Payload)
 	require.False(w.t, b.msg.DeadlineMillis != 0 && b.msg.DeadlineMillis <= w.now, "delivered an expired message")
 	require.Less(w.t, c.received, c.limit, "delivered beyond the limit")
+	require.False(w.t, b.toldGone, "seq %d is known to be removed", s)
 	require.False(w.t, b.settled, "seq %d is settled, or its settle is proposed", s)
 	c.received++
 	if c.browse {

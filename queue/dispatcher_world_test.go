@@ -32,6 +32,7 @@ type body struct {
 	holder   ConsumerID
 	deciding bool // an outcome is proposed, neither fact nor failure is told
 	settled  bool // accepted or rejected, and not failed
+	toldGone bool // the fact of its removal has been told
 	unsure   bool // a Modify may be applied later: the count is not checked
 	came     map[ConsumerID]bool
 	cool     ConsumerID // released by, and until when not to come back there
@@ -170,6 +171,9 @@ func (w *world) tellRemoved(runs []Run) {
 		for _, r := range runs {
 			for s := r.First; s < r.End(); s++ {
 				w.decided(s)
+				if b := w.bodies[s]; b != nil {
+					b.toldGone = true
+				}
 			}
 		}
 		w.d.Removed(q, runs)

@@ -93,7 +93,8 @@ func (ls *liveSet) nextAlive(from, tail Seq) Seq {
 
 // nextDead is the first message in [from, tail) that is not alive, tail if none.
 func (ls *liveSet) nextDead(from, tail Seq) Seq {
-	for from < tail {
+	lo, hi := ls.span()
+	for from = max(from, lo); from < min(tail, hi); {
 		n := pageOf(from)
 		p := ls.at(n)
 		if p != nil {
@@ -106,20 +107,28 @@ func (ls *liveSet) nextDead(from, tail Seq) Seq {
 	return tail
 }
 
+// span is the range that pages say something about; beyond it all is alive, and
+// nothing walks there, however wide the queue is. Without pages it is empty.
+func (ls *liveSet) span() (lo, hi Seq) {
+	if ls == nil {
+		return 0, 0
+	}
+	return ls.first.begin(), (ls.first + PageNo(len(ls.pages))).begin()
+}
+
 // count is how many messages in [from, to), within [Head, Tail), are alive.
 func (ls *liveSet) count(from, to Seq) (alive uint64) {
-	if ls == nil && from < to {
-		return uint64(to - from)
+	if from >= to {
+		return 0
 	}
-	for from < to {
+	alive = uint64(to - from)
+	lo, hi := ls.span()
+	for from, to = max(from, lo), min(to, hi); from < to; {
 		n := pageOf(from)
 		end := min(n.end(), to)
-		switch p := ls.at(n); p {
-		case nil:
-			alive += uint64(end - from)
-		case deadPage:
-		default:
-			alive += uint64(p.count(int(from-n.begin()), int(end-n.begin())))
+		if p := ls.at(n); p != nil {
+			i, j := int(from-n.begin()), int(end-n.begin())
+			alive -= uint64(j - i - p.count(i, j))
 		}
 		from = end
 	}
