@@ -42,7 +42,6 @@ type body struct {
 
 type proposal struct {
 	effect Effect
-	seqs   []Seq
 }
 
 type loadInWork struct {
