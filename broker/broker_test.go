@@ -201,3 +201,21 @@ func TestDeclareNarrowsThePolicy(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page.Queues, 1)
 }
+
+func TestManyDeclaresAtOnce(t *testing.T) {
+	b := startBroker(t, testConfig(t.TempDir()))
+	const n = 200
+	failed := make(chan error, n)
+	for i := range n {
+		go func() {
+			_, _, err := b.Declare(t.Context(), fmt.Sprintf("many/%03d", i/2), admin.Declaration{})
+			failed <- err
+		}()
+	}
+	for range n {
+		require.NoError(t, <-failed, "declares share packs, and two of one name are one queue")
+	}
+	page, err := b.Queues(t.Context(), "many/", "", n)
+	require.NoError(t, err)
+	require.Len(t, page.Queues, n/2)
+}

@@ -246,20 +246,21 @@ func (s *shard) nextID() queue.ID {
 func (s *shard) propose(append func(*queue.PackBuilder), done func(queue.Reply, error)) {
 	pack := s.batcher.Begin(0)
 	append(pack.Builder)
-	pack.Wait(waiterFunc(done), 0)
+	pack.Wait(&oneWaiter{done}, 0)
 	s.batcher.End()
 }
 
-// waiterFunc is a cluster.Waiter for a single record.
-type waiterFunc func(queue.Reply, error)
+// oneWaiter is a cluster.Waiter for a single record. It is used by its address, for
+// the batcher compares waiters to find runs of the same one.
+type oneWaiter struct {
+	done func(queue.Reply, error)
+}
 
 // Done implements cluster.Waiter.
-func (f waiterFunc) Done(tokens []uint64, results []queue.Reply, err error) {
-	for i := range tokens {
-		var r queue.Reply
-		if results != nil {
-			r = results[i]
-		}
-		f(r, err)
+func (w *oneWaiter) Done(_ []uint64, results []queue.Reply, err error) {
+	var r queue.Reply
+	if results != nil {
+		r = results[0]
 	}
+	w.done(r, err)
 }
