@@ -204,11 +204,11 @@ func TestDeclareNarrowsThePolicy(t *testing.T) {
 
 func TestManyDeclaresAtOnce(t *testing.T) {
 	b := startBroker(t, testConfig(t.TempDir()))
-	const n = 200
+	const n = 2000
 	failed := make(chan error, n)
 	for i := range n {
 		go func() {
-			_, _, err := b.Declare(t.Context(), fmt.Sprintf("many/%03d", i/2), admin.Declaration{})
+			_, _, err := b.Declare(t.Context(), fmt.Sprintf("many/%04d", i/2), admin.Declaration{})
 			failed <- err
 		}()
 	}

@@ -98,9 +98,16 @@ func (d *directory) find(name string) (*address, *amqp.Error) {
 // declare proposes a new queue. done is called when it is a fact, or can't be.
 func (d *directory) declare(name string, spec []byte, done func(error)) {
 	s := d.shardOf(name)
-	id := s.nextID()
-	s.propose(func(b *queue.PackBuilder) { b.Declare(id, name, spec) },
-		func(r queue.Reply, err error) { done(err) })
+	s.propose(
+		// Ids must be applied in their order: this one is taken with its place in
+		// the pack, under the batcher's lock.
+		func(b *queue.PackBuilder) { b.Declare(s.nextID(), name, spec) },
+		func(r queue.Reply, err error) {
+			if err == nil && r.Status != queue.OK {
+				err = fmt.Errorf("the shard answers: %v", r.Status)
+			}
+			done(err)
+		})
 }
 
 // put makes a queue with declared values, or gives an existing one new ones, and
