@@ -10,7 +10,7 @@ FUZZTIME ?= 30s
 TESTFLAGS ?= -timeout 10m
 
 .DEFAULT_GOAL := build
-.PHONY: run build test check format lint race fuzz crash interop interop-tools bench clean
+.PHONY: run build test check format lint race fuzz crash interop hostile bench clean
 
 # Starts a broker on an embedded store in ./data.
 run: build
@@ -52,19 +52,18 @@ fuzz:
 crash:
 	go run ./broker/crash $(CRASHFLAGS)
 
-# Three clients against a started broker. Wants Debian's python3-qpid-proton, and
-# Node with npm.
-interop: interop-tools
-	go run ./broker/interop $(INTEROPFLAGS)
+# Three clients against a started broker. Installs what they need on Debian
+# (python3-qpid-proton by apt-get, rhea by npm), unless it is there.
+interop:
+	broker/interop/run.sh $(INTEROPFLAGS)
 
-interop-tools:
-	@/usr/bin/python3 -c 'import proton' 2>/dev/null || { echo "interop wants: apt-get install python3-qpid-proton"; exit 1; }
-	@command -v npm >/dev/null || { echo "interop wants: apt-get install nodejs npm"; exit 1; }
-	@test -d broker/interop/rhea/node_modules/rhea || (cd broker/interop/rhea && npm ci --no-audit --no-fund)
+# Bad input of every kind against a started broker.
+hostile:
+	go run ./broker/interop/hostile $(HOSTILEFLAGS)
 
 # Measures this broker beside the peers that are installed; see bench/README.md.
 bench:
 	go run ./bench $(BENCHFLAGS)
 
 clean:
-	rm -rf bin broker/interop/rhea/node_modules
+	rm -rf bin bench-results broker/interop/rhea/node_modules
