@@ -12,10 +12,7 @@ import (
 )
 
 // attacker is a raw connection to the broker.
-type attacker struct {
-	net.Conn
-	ctx context.Context
-}
+type attacker struct{ *net.TCPConn }
 
 func dial(ctx context.Context, addr string) (*attacker, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
@@ -25,10 +22,12 @@ func dial(ctx context.Context, addr string) (*attacker, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = conn.SetDeadline(deadline) // a fresh socket takes it
 	}
-	return &attacker{conn, ctx}, nil
+	return &attacker{conn.(*net.TCPConn)}, nil
 }
 
 // endsAfter sends input and expects the broker to end the connection by itself.
+// The attacker does answer a close, by leaving: that the broker does not wait
+// for that for ever is for closeNeverAnswered.
 func endsAfter(input ...[]byte) func(context.Context, string) error {
 	return func(ctx context.Context, addr string) error {
 		a, err := dial(ctx, addr)
@@ -37,6 +36,9 @@ func endsAfter(input ...[]byte) func(context.Context, string) error {
 		}
 		defer a.Close()
 		go a.Write(join(input...)) // its end may come before all is written
+		if a.hears(string([]byte{0x00, 0x53, closing})) {
+			return a.CloseWrite()
+		}
 		return a.untilEnd()
 	}
 }

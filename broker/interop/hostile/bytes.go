@@ -23,6 +23,7 @@ const (
 	transfer    = 0x14
 	disposition = 0x15
 	detach      = 0x16
+	closing     = 0x18
 )
 
 var (

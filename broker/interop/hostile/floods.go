@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 )
 
@@ -24,7 +23,8 @@ func floods() []attack {
 		{"slow-reader", false, slowReader},
 		{"slow-writer", false, slowWriter},
 		{"half-open", true, halfOpen},
-		{"silent-after-open", true, silentAfterOpen},
+		{"silent-after-open", true, endsAfter(opened())},
+		{"close-never-answered", true, closeNeverAnswered},
 		{"connection-flood", false, connectionFlood},
 	}
 }
@@ -171,7 +171,7 @@ func slowReader(ctx context.Context, addr string) error {
 		return err
 	}
 	defer a.Close()
-	if err := a.Conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+	if err := a.SetReadBuffer(4096); err != nil {
 		return err
 	}
 	if _, err := a.Write(join(opened(), saysAttach(0, recver, "hostile/backlog"), saysFlow(0, 1000, no))); err != nil {
@@ -211,18 +211,30 @@ func halfOpen(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
+	kept := map[string]int{}
 	for i, a := range all {
-		if err := a.untilEnd(); err != nil {
-			return fmt.Errorf("connection that sent %q: %w", starts[i%len(starts)], err)
+		if a.untilEnd() != nil {
+			kept[fmt.Sprintf("%q", starts[i%len(starts)])]++
 		}
+	}
+	if len(kept) > 0 {
+		return fmt.Errorf("connections kept, by what they had sent: %v", kept)
 	}
 	return nil
 }
 
-// silentAfterOpen: a peer that says nothing for twice the announced time-out is
-// gone [amqp-transport 2.4.5].
-func silentAfterOpen(ctx context.Context, addr string) error {
-	return endsAfter(opened())(ctx, addr)
+// closeNeverAnswered: the broker says close and waits for the answer, but not
+// for ever.
+func closeNeverAnswered(ctx context.Context, addr string) error {
+	a, err := dial(ctx, addr)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	if _, err := a.Write(join(opened(), saysBegin())); err != nil {
+		return err
+	}
+	return a.untilEnd()
 }
 
 // connectionFlood opens many connections at once and leaves them.

@@ -89,14 +89,14 @@ func runAll(ctx context.Context, binary, only string) (passed, failed int, err e
 			continue
 		}
 		began := time.Now()
-		err := a.judge(ctx, p, v)
-		took := time.Since(began).Round(time.Millisecond)
+		rss, err := a.judge(ctx, p, v)
+		took := fmt.Sprintf("%v, broker %d MiB", time.Since(began).Round(time.Millisecond), rss>>20)
 		if err != nil {
 			failed++
-			fmt.Printf("FAIL hostile %s (%v): %v\n", a.name, took, err)
+			fmt.Printf("FAIL hostile %s (%s): %v\n", a.name, took, err)
 		} else {
 			passed++
-			fmt.Printf("ok   hostile %s (%v)\n", a.name, took)
+			fmt.Printf("ok   hostile %s (%s)\n", a.name, took)
 		}
 		if ended(p) {
 			return passed, failed, fmt.Errorf("the broker has died, its log:\n%s", tail(filepath.Join(dir, "broker.log")))

@@ -74,6 +74,8 @@ func (v *victim) turns() int64 { return v.count.Load() }
 
 // worked waits until at least one message has gone round since a count.
 func (v *victim) worked(ctx context.Context, since int64) error {
+	ctx, cancel := context.WithTimeout(ctx, turnLimit)
+	defer cancel()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	for {

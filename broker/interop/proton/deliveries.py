@@ -78,7 +78,7 @@ def modified_annotations(env):
         delivery.local.annotations = {symbol("x-opt-added"): "new"}
         delivery.local.failed = True
     again = give_back(env, Delivery.MODIFIED, prepare)
-    want(again.annotations, {symbol("x-opt-added"): "new"}, "annotations")
+    want(dict(again.annotations), {symbol("x-opt-added"): "new"}, "annotations")
 
 
 def rejected(env):

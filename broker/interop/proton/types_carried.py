@@ -87,8 +87,9 @@ def properties(env):
             expiry_time=10_729_000_000, creation_time=1_700_000_000.123, group_id="group",
             group_sequence=7, reply_to_group_id="rg")
         got = echo(sent)
-        want_same(got.id, ident, "message-id")
-        want_same(got.correlation_id, ident, "correlation-id")
+        # proton hands out an id of type ulong as a plain int
+        want(got.id == ident, True, "message-id %r, got %r" % (ident, got.id))
+        want(got.correlation_id == ident, True, "correlation-id %r, got %r" % (ident, got.correlation_id))
         for field in ("user_id", "address", "subject", "reply_to", "content_type", "content_encoding",
                       "expiry_time", "creation_time", "group_id", "group_sequence", "reply_to_group_id"):
             want(getattr(got, field), getattr(sent, field), field)
