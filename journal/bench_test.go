@@ -143,7 +143,6 @@ func benchFillAndDrain(b *testing.B, n, size, queues int) {
 	r.close()
 }
 
-
 // drain loads all messages, and settles them if asked.
 func drain(r *rig, queues, n int, settle bool) {
 	var page []queue.Message

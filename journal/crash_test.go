@@ -110,7 +110,8 @@ func checkCrash(t *testing.T, p crashPoint, d Durability, packs [][]op) {
 	t.Helper()
 	o := memOptions()
 	o.FS, o.WindowBytes = p.fs, 64<<10
-	r := newRig(t, o)
+	r := &rig{t: t, opts: o, clock: 1_000_000}
+	require.NoError(t, r.tryOpen(), "durability %s, crash at %s", d, p.op)
 	have := r.next - 1
 	require.LessOrEqual(t, have, p.acked+1, "crash at %s: invented", p.op)
 	if d == Fsync {

@@ -78,13 +78,29 @@ func (s *Store) open() error {
 	if err := clearTables(s.opts.FS, s.opts.Dir); err != nil {
 		return err
 	}
+	cut, err := repairLazyWAL(s.opts.FS, s.opts.Dir)
+	if err != nil {
+		return err
+	}
+	if cut >= 0 {
+		s.opts.Logger.Warn("journal: a power cut has cost the end of the write-ahead log", "durability", OS, "cut_at", cut)
+	}
+	if s.fs.lazy {
+		if err := setLazyNote(s.opts.FS, s.opts.Dir, true); err != nil {
+			return err
+		}
+	}
 	s.pebble = s.pebbleOptions()
 	db, err := pebble.Open(s.opts.Dir, s.pebble)
 	if err != nil {
 		return openError(err)
 	}
 	s.db = db
-	if err := s.checkFormat(); err != nil {
+	err = s.checkFormat()
+	if !s.fs.lazy { // Pebble has read the old WALs
+		err = errors.Join(err, setLazyNote(s.opts.FS, s.opts.Dir, false))
+	}
+	if err != nil {
 		return errors.Join(err, db.Close())
 	}
 	return nil
@@ -249,12 +265,14 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		MemTableSize:       s.opts.MemTableBytes,
 		// One memtable is filled while one is flushed; a third bridges a slow
 		// flush. It also bounds the WAL files kept for reuse.
+		// One memtable is filled while one is flushed, most of which is dead.
 		MemTableStopWritesThreshold: 2,
 		L0CompactionThreshold:       8,
 		L0StopWritesThreshold:       24,
 		// Two cores: one compaction at a time, a second one under debt.
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 		EventListener:              s.listener(),
+		Cleaner:                    pebble.ArchiveCleaner{}, // see walFS
 	}
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 32 << 10

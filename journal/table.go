@@ -29,12 +29,16 @@ const tableDir = "tables"
 
 const (
 	// ownTable is how much of one queue gets a table of its own.
-	ownTable = 512 << 10
+	ownTable = 256 << 10
 	// maxTable bounds a table.
 	maxTable = 16 << 20
 )
 
+// clearTables removes what a process that is no more left for later.
 func clearTables(fs vfs.FS, dir string) error {
+	if err := fs.RemoveAll(fs.PathJoin(dir, spareName)); err != nil {
+		return fmt.Errorf("journal: clear %s: %w", dir, err)
+	}
 	dir = fs.PathJoin(dir, tableDir)
 	if err := fs.RemoveAll(dir); err != nil {
 		return fmt.Errorf("journal: clear %s: %w", dir, err)
