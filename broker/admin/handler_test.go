@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -50,6 +51,7 @@ func TestNamesArePercentEncoded(t *testing.T) {
 		"command%2Ft1%2Fd1": "command/t1/d1",
 		"a%2Fpurge":         "a/purge",
 		"%2F%2Fa%2F":        "//a/",
+		"%2F":               "/",
 		"%2E%2E":            "..",
 		"100%25":            "100%",
 		"%25%32%46":         "%2F", // decoded once, not twice
@@ -156,7 +158,23 @@ func TestAWrongMethodNamesTheRightOnes(t *testing.T) {
 	require.Equal(t, "DELETE, GET, PUT", w.Header().Get("Allow"))
 	require.Equal(t, 405, s.do("GET", "/api/v1/queues/q/purge", "").Code)
 	require.Equal(t, 200, s.do("HEAD", "/api/v1/queues/q", "").Code)
-	require.Equal(t, 404, s.do("GET", "/", "").Code)
+	for _, path := range []string{"/", "/api/v1/queues/", "/api/v1/queues//purge", "//healthz", "/api/v1/queues/q/"} {
+		require.Equal(t, 404, s.do("GET", "http://host"+path, "").Code, path)
+	}
+}
+
+// A lock that a panic has left held would stop the broker for good.
+func TestAPanicIsNotSwallowed(t *testing.T) {
+	var reason string
+	h := &handler{crash: func(r string) { reason = r }}
+	r := httptest.NewRequest("GET", "/x", nil)
+	h.orCrash(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a bug") })).ServeHTTP(nil, r)
+	require.Contains(t, reason, "GET /x: a bug\n")
+	require.Contains(t, reason, "TestAPanicIsNotSwallowed", "the stack")
+
+	reason = ""
+	h.orCrash(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })).ServeHTTP(nil, r)
+	require.Empty(t, reason, "net/http's own way to cut an answer short")
 }
 
 func basic(name, password string) func(*http.Request) {

@@ -24,17 +24,15 @@ type world struct {
 }
 
 func main() {
+	// Ctrl-C and SIGTERM end the command's context; a second one ends the process.
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, cancel)
 	w := &world{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ()}
-	os.Exit(w.run(os.Args[1:]))
+	os.Exit(w.run(ctx, os.Args[1:]))
 }
 
-// run executes a command line and gives the exit code. Ctrl-C and SIGTERM end
-// the command's context; a second one ends the process.
-func (w *world) run(args []string) int {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
-	context.AfterFunc(ctx, cancel)
-
+// run executes a command line and gives the exit code.
+func (w *world) run(ctx context.Context, args []string) int {
 	begun := false
 	root := w.root()
 	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
