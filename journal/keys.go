@@ -169,3 +169,5 @@ func describeKey(k []byte) string {
 	}
 	return fmt.Sprintf("%q", k)
 }
+
+func shardOf(key []byte) uint16 { return binary.BigEndian.Uint16(key[1:]) }

@@ -35,7 +35,7 @@ func step(r *rig, rng *rand.Rand) {
 // between their packs, and holds the shard against its twin. What the log has
 // accepted is what is there: neither less nor more.
 func TestRandomLogs(t *testing.T) {
-	seeds := 40
+	seeds := 25
 	if testing.Short() {
 		seeds = 5
 	}
@@ -62,6 +62,9 @@ func TestRandomLogs(t *testing.T) {
 		r.spill()
 		checkNoLeaks(t, r)
 		r.close()
+		report, err := verifyFS(r.opts.FS, r.opts.Dir)
+		require.NoError(t, err)
+		require.Empty(t, report.Problems, "seed %d", seed)
 		r.open()
 		tw.check(t, r)
 		require.Equal(t, hash, r.shard.Hash(), "seed %d: what was loaded is what was in memory", seed)
