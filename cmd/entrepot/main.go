@@ -64,7 +64,7 @@ func (w *world) root() *cobra.Command {
 	root.AddCommand(
 		w.serveCommand(),
 		w.sendCommand(), w.receiveCommand(), w.queueCommand(),
-		w.configCommand(), w.userCommand(), w.versionCommand(),
+		w.configCommand(), w.userCommand(), w.journalCommand(), w.versionCommand(),
 	)
 	return root
 }
