@@ -30,13 +30,12 @@ func (d *decoder) fail(path, format string, args ...any) {
 
 // origin is where the value at path was set, or the thing that it is part of.
 func (d *decoder) origin(path string) string {
-	for path != "" {
-		if where, ok := d.origins[path]; ok {
+	for {
+		if where, ok := d.origins[path]; ok || path == "" {
 			return where
 		}
 		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
-	return ""
 }
 
 // file reads a YAML document.

@@ -118,7 +118,7 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{name: "a list for a value", file: "http: [a]\n", want: "entrepot.yaml:1: http: wants one value, not a list"},
 		{name: "nothing for a value", file: "http:\n", want: "entrepot.yaml:1: http: wants one value, not nothing"},
 		{name: "a value for keys", file: "limits: 3\n", want: "entrepot.yaml:1: limits: wants keys and values, not a single value"},
-		{name: "a list as the file", file: "- a\n", want: "wants keys and values, not a list"},
+		{name: "a list as the file", file: "- a\n", want: "entrepot.yaml:1: wants keys and values, not a list"},
 		{name: "size", file: "limits: {max_bytes: much}\n", want: `entrepot.yaml:1: limits.max_bytes: "much" is no size`},
 		{name: "duration", file: "storage: {max_age: 5}\n", want: `entrepot.yaml:1: storage.max_age: "5" is no duration`},
 		{name: "number too large", file: "amqp: {address: 'localhost:1', channel_max: 65536}\n", want: `amqp[0].channel_max: "65536" is no whole number from 0 to 65535`},

@@ -135,6 +135,7 @@ func TestNoBroker(t *testing.T) {
 		r := runIn(t.Context(), environ, strings.NewReader(""), args...)
 		require.Equal(t, console.ExitUnreachable, r.code, r.err)
 		require.Contains(t, r.err, "refused")
+		require.Empty(t, r.out)
 	}
 }
 

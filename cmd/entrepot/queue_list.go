@@ -35,17 +35,21 @@ func (w *world) queueListCommand() *cobra.Command {
 		if *o.format == console.JSON {
 			list = queueArray
 		}
-		begin, row, end := list(w.out)
-		begin()
-		err = eachQueue(cmd.Context(), client, *prefix, *limit, row)
-		end()
-		return err
+		return eachPage(cmd.Context(), client, *prefix, *limit, list(w.out))
 	}
 	return cmd
 }
 
-// eachQueue reads page after page, so that a million queues need no memory.
-func eachQueue(ctx context.Context, client *adminclient.Client, prefix string, limit uint64, row func(admin.Queue)) error {
+// A lister writes a list of queues, page by page, so that a million of them
+// need no memory.
+type lister struct {
+	begin func()
+	row   func(admin.Queue)
+	end   func()
+}
+
+// eachPage asks for page after page. Nothing is written if the first one fails.
+func eachPage(ctx context.Context, client *adminclient.Client, prefix string, limit uint64, l lister) error {
 	after, shown := "", uint64(0)
 	for {
 		size := uint64(listPage)
@@ -56,8 +60,12 @@ func eachQueue(ctx context.Context, client *adminclient.Client, prefix string, l
 		if err != nil {
 			return err
 		}
+		if after == "" {
+			l.begin()
+			defer l.end()
+		}
 		for _, q := range page.Queues {
-			row(q)
+			l.row(q)
 		}
 		shown += uint64(len(page.Queues))
 		if page.Next == "" || (limit > 0 && shown >= limit) {
@@ -68,30 +76,34 @@ func eachQueue(ctx context.Context, client *adminclient.Client, prefix string, l
 }
 
 // queueTable writes columns, aligned within a page.
-func queueTable(out io.Writer) (begin func(), row func(admin.Queue), end func()) {
+func queueTable(out io.Writer) lister {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	rows := 0
-	begin = func() { fmt.Fprintln(table, "NAME\tMESSAGES\tBYTES\tUNSETTLED\tCONSUMERS\tPOLICY") }
-	row = func(q admin.Queue) {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\n", q.Name, q.Messages, q.Bytes, q.Unsettled, q.Consumers, q.Policy)
-		if rows++; rows%listPage == 0 {
-			_ = table.Flush() // as with any print: if nobody reads, nobody misses it
-		}
+	return lister{
+		begin: func() { fmt.Fprintln(table, "NAME\tMESSAGES\tBYTES\tUNSETTLED\tCONSUMERS\tPOLICY") },
+		row: func(q admin.Queue) {
+			fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\n", q.Name, q.Messages, q.Bytes, q.Unsettled, q.Consumers, q.Policy)
+			if rows++; rows%listPage == 0 {
+				_ = table.Flush() // as with any print: if nobody reads, nobody misses it
+			}
+		},
+		end: func() { _ = table.Flush() },
 	}
-	return begin, row, func() { _ = table.Flush() }
 }
 
-// queueArray writes a JSON array, an element a line, without holding it.
-func queueArray(out io.Writer) (begin func(), row func(admin.Queue), end func()) {
+// queueArray writes a JSON array, an element a line.
+func queueArray(out io.Writer) lister {
 	separator := "\n"
-	begin = func() { fmt.Fprint(out, "[") }
-	row = func(q admin.Queue) {
-		text, err := json.Marshal(q)
-		if err != nil {
-			panic(err) // a struct of strings and numbers
-		}
-		fmt.Fprintf(out, "%s%s", separator, text)
-		separator = ",\n"
+	return lister{
+		begin: func() { fmt.Fprint(out, "[") },
+		row: func(q admin.Queue) {
+			text, err := json.Marshal(q)
+			if err != nil {
+				panic(err) // a struct of strings and numbers
+			}
+			fmt.Fprintf(out, "%s%s", separator, text)
+			separator = ",\n"
+		},
+		end: func() { fmt.Fprintln(out, "\n]") },
 	}
-	return begin, row, func() { fmt.Fprintln(out, "\n]") }
 }

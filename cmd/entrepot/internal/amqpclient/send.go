@@ -3,6 +3,7 @@ package amqpclient
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/Azure/go-amqp"
 )
@@ -10,6 +11,9 @@ import (
 // inFlight is how many messages may be on their way without an outcome. It
 // covers several of the broker's packs, so that the line between never idles.
 const inFlight = 1024
+
+// lastAnswers is how long an interrupted Send waits for outcomes.
+const lastAnswers = 2 * time.Second
 
 // Outcomes counts what became of messages that were sent.
 type Outcomes struct {
@@ -20,8 +24,9 @@ type Outcomes struct {
 }
 
 // Send sends what next gives until it gives nil, and waits for every outcome;
-// settled hears of each that is known, from one goroutine. It returns early,
-// with what is known until then, when ctx ends or the link fails.
+// settled hears of each that is known, from one goroutine. When ctx ends nothing
+// more is sent, and what is on its way has a moment to be answered; when the link
+// fails it returns at once with what is known.
 func (c *Client) Send(ctx context.Context, address string, next func() (*amqp.Message, error), settled func()) (Outcomes, error) {
 	sender, err := c.session.NewSender(ctx, address, nil)
 	if err != nil {
@@ -29,7 +34,9 @@ func (c *Client) Send(ctx context.Context, address string, next func() (*amqp.Me
 	}
 	receipts := make(chan amqp.SendReceipt, inFlight)
 	counted := make(chan Outcomes)
-	go func() { counted <- collect(ctx, receipts, settled) }()
+	patient, cancel := outlive(ctx, lastAnswers)
+	defer cancel()
+	go func() { counted <- collect(patient, receipts, settled) }()
 	err = feed(ctx, sender, next, receipts)
 	close(receipts)
 	outcomes := <-counted
@@ -40,6 +47,13 @@ func (c *Client) Send(ctx context.Context, address string, next func() (*amqp.Me
 		return outcomes, linkError(address, err)
 	}
 	return outcomes, nil
+}
+
+// outlive gives a context that ends some time after ctx.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return longer, cancel
 }
 
 // feed sends messages; a full channel of receipts makes it wait.
