@@ -15,7 +15,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,7 +68,7 @@ func New(cfg config.Config, logger *slog.Logger) (*Broker, error) {
 	b := &Broker{
 		cfg:         cfg,
 		log:         logger,
-		version:     buildVersion(),
+		version:     config.Version(),
 		containerID: "entrepot-" + randomName(),
 		users:       config.NewAuthenticator(cfg.Users),
 		policies:    policies,
@@ -126,7 +125,7 @@ func (b *Broker) openStore() error {
 		durability = journal.OS
 	}
 	store, err := journal.Open(journal.Options{
-		Dir:           filepath.Join(b.cfg.Data, "journal"),
+		Dir:           config.JournalDir(b.cfg.Data),
 		Durability:    durability,
 		WindowBytes:   int64(b.cfg.Storage.Window),
 		MaxAge:        b.cfg.Storage.MaxAge,
@@ -334,12 +333,4 @@ func randomName() string {
 	var b [6]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
-}
-
-// buildVersion is what the binary was built from.
-func buildVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "devel"
 }

@@ -198,9 +198,9 @@ func Default() Config {
 			DiskHigh:       512 * MiB,
 		},
 		Storage: Storage{
-			Window:   32 * MiB,
+			Window:   16 * MiB,
 			MaxAge:   5 * time.Second,
-			MemTable: 128 * MiB,
+			MemTable: 64 * MiB,
 			Cache:    32 * MiB,
 		},
 	}

@@ -133,7 +133,7 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{name: "idle time-out", file: "amqp: {address: 'localhost:1', idle_timeout: 1ms}\n", want: "amqp[0].idle_timeout: 1ms is not between 100ms and "},
 		{name: "HTTP for everybody", file: "http: :8161\n", want: "entrepot.yaml:1: http: :8161 is not loopback, so it wants users"},
 		{name: "disk", file: "limits: {disk_low: 1GiB, disk_high: 1MiB}\n", want: "limits.disk_high: 1MiB is below disk_low, 1GiB"},
-		{name: "memtable", file: "storage: {window: 1GiB}\n", want: "storage.memtable: 128MiB is not between 1GiB and 2GiB"},
+		{name: "memtable", file: "storage: {window: 1GiB}\n", want: "storage.memtable: 64MiB is not between 1GiB and 2GiB"},
 		{name: "hash", file: "users: [{name: a, password_hash: secret}]\n", want: "users[0].password_hash: is no bcrypt hash; entrepot user hash makes one"},
 		{name: "user's name", file: "users: [{name: 'a:b'}]\n", want: `users[0].name: "a:b" has a colon`},
 		{name: "no name", file: "users: [{password_hash: x}]\n", want: "users[0].name: wants 1 to 255 bytes of UTF-8"},

@@ -63,6 +63,7 @@ func givenSettings(cmd *cobra.Command) []config.Setting {
 
 // serve runs a broker until ctx ends or the broker can't go on.
 func (w *world) serve(ctx context.Context, cfg config.Config) error {
+	w.tuneMemory()
 	logger := w.logger(cfg)
 	for _, warning := range cfg.Warnings() {
 		logger.Warn(warning)
