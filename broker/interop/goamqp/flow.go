@@ -61,7 +61,7 @@ func largeCredit(e *env) {
 // Without credit nothing comes, and never more than was asked for
 // [amqp-transport 2.6.7].
 func creditByHand(e *env) {
-	e.put(numbered(10)...)
+	e.put(numbered(4)...)
 	r := e.receiver(e.session(), credit(-1))
 	e.nothing(r)
 	must(r.IssueCredit(3), "issue credit")

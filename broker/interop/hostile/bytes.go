@@ -37,8 +37,6 @@ var (
 
 func uint32Value(v uint32) []byte { return binary.BigEndian.AppendUint32([]byte{0x70}, v) }
 
-func uint16Value(v uint16) []byte { return binary.BigEndian.AppendUint16([]byte{0x60}, v) }
-
 func stringValue(s string) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{0xb1}, uint32(len(s))), s...)
 }

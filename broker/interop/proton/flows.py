@@ -63,7 +63,7 @@ def large_credit(env):
 
 
 def credit_by_hand(env):
-    env.put(*numbered(10))
+    env.put(*numbered(4))
     receiver = env.receiver(credit=0)
     receiver.nothing()
     receiver.flow(3)

@@ -47,11 +47,12 @@ async function notFound(env) {
   const address = env.config.never;
   // The refusal is an attach with a null terminus, which rhea takes for an
   // opening, and a detach with the reason.
-  for (const [link, event] of [
-    [connection.open_receiver({ source: { address } }), 'receiver_error'],
-    [connection.open_sender({ target: { address } }), 'sender_error'],
+  for (const [attach, event] of [
+    [() => connection.open_receiver({ source: { address } }), 'receiver_error'],
+    [() => connection.open_sender({ target: { address } }), 'sender_error'],
   ]) {
-    if (!link.error) await once(link, event);
+    const link = attach();
+    await once(link, event);
     assert.strictEqual(link.error.condition, 'amqp:not-found');
   }
   await env.send(sender, { body: 'a' });

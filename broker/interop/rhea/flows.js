@@ -35,7 +35,7 @@ async function creditWindow(env, window = 100) {
 const largeCredit = (env) => creditWindow(env, 2000);
 
 async function creditByHand(env) {
-  await env.put(...numbered(10));
+  await env.put(...numbered(4));
   const inbox = await env.receiver(0);
   await inbox.nothing();
   inbox.flow(3);
