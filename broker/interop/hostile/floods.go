@@ -199,8 +199,8 @@ func slowWriter(ctx context.Context, addr string) error {
 	return nil
 }
 
-// halfOpen: connections that never finish their first frame are ended, at the
-// latest when their idle time is over.
+// halfOpen: connections that never finish their first frame are ended when
+// the time for that is over.
 func halfOpen(ctx context.Context, addr string) error {
 	starts := [][]byte{nil, []byte("AM"), []byte(header), []byte(saslHeader), join([]byte(header), saysOpen()[:5])}
 	all, err := each(ctx, addr, 200, func(i int, a *attacker) error {

@@ -11,9 +11,9 @@ import (
 
 const (
 	// attackLimit ends an attack that goes on for ever. It is also how long the
-	// broker may take to end a connection: its idle time-out here is 3 s, and it
-	// waits some seconds for the answer to a close.
-	attackLimit = 20 * time.Second
+	// broker may take to end a connection: its idle time-out here is 3 s, it waits
+	// 5 s for the answer to a close, and 30 s for a first open.
+	attackLimit = 45 * time.Second
 	// mostRSS bounds the broker's memory under any attack: its own caches and
 	// windows, one message of the largest size in a few places, and no more.
 	mostRSS = 600 << 20
