@@ -146,13 +146,14 @@ func (s *Shard) follow(entry *windowEntry, reply *queue.Reply) {
 		if reply.Removed > 0 {
 			end := s.diskEnd(rec.Queue)
 			for _, run := range rec.Runs {
-				s.dead.add(rec.Queue, run.First, min(run.End(), end))
+				s.died(rec.Queue, run.First, min(run.End(), end), reply.Bytes/uint64(len(rec.Runs)))
 			}
 		}
 	case queue.KindPurge:
-		s.dead.add(rec.Queue, reply.Seq, min(reply.Next, s.diskEnd(rec.Queue)))
+		s.died(rec.Queue, reply.Seq, min(reply.Next, s.diskEnd(rec.Queue)), reply.Bytes)
 	case queue.KindDelete:
 		s.dead.all(rec.Queue)
+		s.deadBytes += reply.Bytes
 		s.window.forget(rec.Queue)
 		s.fresh.drop(rec.Queue)
 		delete(s.active, rec.Queue)
@@ -170,6 +171,14 @@ func (s *Shard) follow(entry *windowEntry, reply *queue.Reply) {
 		s.changes++
 	case queue.KindExpire:
 		s.swept(rec)
+	}
+}
+
+// died notes removed messages that have Q keys. REQUIRES: s.mu.
+func (s *Shard) died(q queue.ID, from, to queue.Seq, bytes uint64) {
+	if from < to {
+		s.dead.add(q, from, to)
+		s.deadBytes += bytes
 	}
 }
 

@@ -1,10 +1,11 @@
 package journal
 
 import (
-	"context"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
@@ -25,12 +26,19 @@ import (
 
 // diskOptions puts a store on the real disk.
 func diskOptions(b *testing.B) Options {
-	memTable, _ := strconv.Atoi(os.Getenv("JOURNAL_BENCH_MEMTABLE"))
 	dir, err := os.MkdirTemp(os.Getenv("JOURNAL_BENCH_DIR"), "journal")
 	require.NoError(b, err)
 	b.Cleanup(func() { os.RemoveAll(dir) })
+	o := benchOptions()
+	o.Dir = dir
+	return o
+}
+
+// benchOptions are the defaults, or what the environment says, in MiB.
+func benchOptions() Options {
+	memTable, _ := strconv.Atoi(os.Getenv("JOURNAL_BENCH_MEMTABLE"))
 	window, _ := strconv.Atoi(os.Getenv("JOURNAL_BENCH_WINDOW"))
-	return Options{Dir: dir, MemTableBytes: uint64(memTable) << 20, WindowBytes: int64(window) << 20}
+	return Options{MemTableBytes: uint64(memTable) << 20, WindowBytes: int64(window) << 20}
 }
 
 // cpu is the processor time of this process.
@@ -110,9 +118,7 @@ func BenchmarkFillAndDrain(b *testing.B) {
 
 func benchFillAndDrain(b *testing.B, n, size, queues int) {
 	r := newRig(b, diskOptions(b))
-	for q := 1; q <= queues; q++ {
-		r.declare(queue.ID(q))
-	}
+	declareMany(r, queues)
 	perMessage := func(name string, f func()) {
 		start, used := time.Now(), cpu()
 		f()
@@ -121,25 +127,18 @@ func benchFillAndDrain(b *testing.B, n, size, queues int) {
 		b.ReportMetric(float64(n)/took.Seconds()/1e3, name+"-k/s")
 	}
 	perMessage("fill", func() { fill(r, n, size, queues); r.flush() })
-	m := r.store.db.Metrics()
-	b.ReportMetric(float64(m.WAL.BytesWritten)/float64(n), "wal-B/msg")
-	var flushed, ingested, compacted uint64
-	for _, l := range m.Levels {
-		flushed += l.TableBytesFlushed
-		ingested += l.TableBytesIngested
-		compacted += l.TableBytesCompacted
+	m := r.store.Metrics()
+	for name, bytes := range map[string]uint64{
+		"wal": m.WALBytes, "flushed": m.FlushedBytes, "ingested": m.IngestedBytes,
+		"compacted": m.CompactedBytes, "disk": m.DiskBytes,
+	} {
+		b.ReportMetric(float64(bytes)/float64(n), name+"-B/msg")
 	}
-	b.ReportMetric(float64(flushed)/float64(n), "flushed-B/msg")
-	b.ReportMetric(float64(ingested)/float64(n), "ingested-B/msg")
-	b.ReportMetric(float64(compacted)/float64(n), "compacted-B/msg")
-	b.ReportMetric(float64(m.DiskSpaceUsage())/float64(n), "disk-B/msg")
-	b.ReportMetric(float64(m.WAL.PhysicalSize+m.WAL.ObsoletePhysicalSize)/float64(n), "disk-wal-B/msg")
 	b.ReportMetric(rss(), "fill-rss-MiB")
 	perMessage("load", func() { drain(r, queues, n, false) })
 	perMessage("drain", func() { drain(r, queues, n, true); r.flush() })
 	time.Sleep(time.Second) // files are removed in the background
-	m = r.store.db.Metrics()
-	b.ReportMetric(float64(m.DiskSpaceUsage()-m.WAL.PhysicalSize-m.WAL.ObsoletePhysicalSize)/float64(n), "drained-tables-B/msg")
+	b.ReportMetric(float64(r.store.Metrics().DiskBytes)/float64(n), "drained-disk-B/msg")
 	r.close()
 }
 
@@ -158,7 +157,11 @@ func drain(r *rig, queues, n int, settle bool) {
 			got += len(page)
 			from = l.Next
 			if settle {
-				r.remove(q, page[0].Seq, uint32(page[len(page)-1].Seq-page[0].Seq+1))
+				run := queue.Run{First: page[0].Seq, Count: uint32(len(page))}
+				for i := range page {
+					run.Bytes += uint64(len(page[i].Payload))
+				}
+				r.do(func(b *queue.PackBuilder) { b.Remove(q, queue.Settled, []queue.Run{run}) })
 			}
 		}
 	}
@@ -183,63 +186,84 @@ func BenchmarkAppendOne(b *testing.B) {
 	r.close()
 }
 
+// BenchmarkRestart is a start after kill -9: one process fills and dies,
+// another one opens and says how long that took and what memory it has.
 func BenchmarkRestart(b *testing.B) {
-	for _, n := range []int{1_000_000, 2_000_000} {
-		b.Run(strconv.Itoa(n), func(b *testing.B) {
+	for _, c := range []struct {
+		name             string
+		messages, queues int
+	}{
+		{"idle", 0, 1},
+		{"1M-messages", 1_000_000, 1},
+		{"2M-messages", 2_000_000, 1},
+		{"1M-queues", 0, 1_000_000},
+	} {
+		b.Run(c.name, func(b *testing.B) {
 			for range b.N {
-				r := newRig(b, diskOptions(b))
-				r.declare(1)
-				fill(r, n, 1024, 1)
-				b.ReportMetric(rss(), "fill-rss-MiB")
-				r.abandon()
-				runtime.GC()
-				start := time.Now()
-				r.open()
-				b.ReportMetric(float64(time.Since(start).Milliseconds()), "restart-ms")
-				b.ReportMetric(rss(), "restart-rss-MiB")
-				r.close()
+				dir := diskOptions(b).Dir
+				filled := child(b, "fill", dir, c.messages, c.queues)
+				opened := child(b, "open", dir, c.messages, c.queues)
+				b.ReportMetric(filled.seconds, "fill-s")
+				b.ReportMetric(filled.cpu*1e6/float64(c.messages+c.queues), "fill-cpu-us/row")
+				b.ReportMetric(filled.rss, "fill-rss-MiB")
+				b.ReportMetric(opened.seconds*1e3, "restart-ms")
+				b.ReportMetric(opened.rss, "restart-rss-MiB")
 			}
 		})
 	}
 }
 
-func BenchmarkManyQueues(b *testing.B) {
-	const n = 1_000_000
-	for range b.N {
-		r := newRig(b, diskOptions(b))
-		start, used := time.Now(), cpu()
-		var p queue.PackBuilder
-		for q := 1; q <= n; {
-			p.Reset(make([]byte, 0, 64<<10))
-			for i := 0; i < 1024 && q <= n; i++ {
-				p.Declare(queue.ID(q), queueName(queue.ID(q)), []byte("{}"))
-				q++
-			}
-			_, err := r.try(p.Finish(1))
-			require.NoError(b, err)
-			truncate(r)
-		}
-		require.NoError(b, r.shard.Flush(context.Background()))
-		b.ReportMetric(time.Since(start).Seconds(), "declare-s")
-		b.ReportMetric(float64((cpu()-used).Nanoseconds())/1e3/n, "declare-cpu-us")
-		b.ReportMetric(rss(), "declare-rss-MiB")
-		r.abandon()
-		runtime.GC()
-		start = time.Now()
-		r.open()
-		b.ReportMetric(float64(time.Since(start).Milliseconds()), "restart-ms")
-		runtime.GC()
-		b.ReportMetric(rss(), "restart-rss-MiB")
-		r.close()
-	}
+// childReport is what a child prints.
+type childReport struct{ seconds, cpu, rss float64 }
+
+// child runs this binary again, with TestChild doing the work.
+func child(b *testing.B, what, dir string, messages, queues int) (r childReport) {
+	b.Helper()
+	c := exec.Command(os.Args[0], "-test.run=^TestChild$")
+	c.Env = append(os.Environ(), fmt.Sprintf("JOURNAL_CHILD=%s %s %d %d", what, dir, messages, queues))
+	out, _ := c.CombinedOutput() // the one that fills is killed
+	_, line, ok := strings.Cut(string(out), "REPORT ")
+	require.True(b, ok, "%s", out)
+	_, err := fmt.Sscanf(line, "%g %g %g", &r.seconds, &r.cpu, &r.rss)
+	require.NoError(b, err)
+	return r
 }
 
-// abandon leaves the store as kill -9 would: nothing is flushed, the lock is
-// free. Its memory stays, as little as can be.
-func (r *rig) abandon() {
-	copyOf := r.opts.Dir + ".killed"
-	require.NoError(r.t, os.CopyFS(copyOf, os.DirFS(r.opts.Dir)))
-	r.close()
-	require.NoError(r.t, os.RemoveAll(r.opts.Dir))
-	require.NoError(r.t, os.Rename(copyOf, r.opts.Dir))
+// TestChild is the other process of BenchmarkRestart.
+func TestChild(t *testing.T) {
+	var what, dir string
+	var messages, queues int
+	if _, err := fmt.Sscanf(os.Getenv("JOURNAL_CHILD"), "%s %s %d %d", &what, &dir, &messages, &queues); err != nil {
+		t.Skip("only BenchmarkRestart runs this")
+	}
+	start := time.Now()
+	o := benchOptions()
+	o.Dir = dir
+	r := newRig(t, o)
+	if what == "fill" {
+		declareMany(r, queues)
+		fill(r, messages, 1024, queues)
+	} else {
+		require.EqualValues(t, queues, r.shard.Totals().Queues)
+		require.EqualValues(t, messages, r.shard.Totals().Count)
+	}
+	took := time.Since(start)
+	runtime.GC()
+	fmt.Printf("REPORT %g %g %g\n", took.Seconds(), cpu().Seconds(), rss())
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGKILL))
+}
+
+// declareMany declares queues in packs of 1024.
+func declareMany(r *rig, n int) {
+	var p queue.PackBuilder
+	for q := 1; q <= n; {
+		p.Reset(make([]byte, 0, 64<<10))
+		for i := 0; i < 1024 && q <= n; i++ {
+			p.Declare(queue.ID(q), queueName(queue.ID(q)), []byte("{}"))
+			q++
+		}
+		_, err := r.try(p.Finish(1))
+		require.NoError(r.t, err)
+		truncate(r)
+	}
 }

@@ -86,6 +86,9 @@ func crashRun(t *testing.T, seed uint64, d Durability) {
 		case 0, 1:
 			require.NoError(t, r.shard.round(false))
 		case 2:
+			r.shard.mu.Lock()
+			r.shard.deadBytes = reclaimBytes
+			r.shard.mu.Unlock()
 			r.spill()
 		case 3, 4:
 			require.NoError(t, r.log.DeleteRange(r.log.First(), r.next-2))

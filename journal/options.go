@@ -33,13 +33,16 @@ type Options struct {
 	Durability Durability
 
 	// WindowBytes is how much of applied entries a shard keeps in memory
-	// before it spills the oldest. Default 32 MiB.
+	// before it spills the oldest two thirds. Default 24 MiB.
 	WindowBytes int64
 	// MaxAge is how long an applied entry may wait in the window before it
 	// is spilled, whatever the window holds. Default 5 s.
 	MaxAge time.Duration
 	// MemTableBytes is the largest Pebble memtable; the first one has
-	// 256 KiB. Default 64 MiB.
+	// 256 KiB, and there are at most two. Default 32 MiB. What the log has
+	// behind W when a memtable is flushed is written a second time: a memtable
+	// of 64 MiB saves 0.2 of the payload's bytes in a fill, no measurable CPU,
+	// and takes 250 MiB more of RSS (the garbage collector doubles it).
 	MemTableBytes uint64
 	// CacheBytes is Pebble's block cache. Default 16 MiB; nothing is
 	// allocated before it is used.
@@ -68,13 +71,13 @@ func (o Options) withDefaults() Options {
 		o.FS = vfs.Default
 	}
 	if o.WindowBytes <= 0 {
-		o.WindowBytes = 32 << 20
+		o.WindowBytes = 24 << 20
 	}
 	if o.MaxAge <= 0 {
 		o.MaxAge = 5 * time.Second
 	}
 	if o.MemTableBytes == 0 {
-		o.MemTableBytes = 64 << 20
+		o.MemTableBytes = 32 << 20
 	}
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 16 << 20

@@ -17,6 +17,11 @@ func step(r *rig, rng *rand.Rand) {
 		require.NoError(r.t, r.shard.round(false)) // rows; bodies by budget
 	case k < 16:
 		r.spill()
+	case k < 20:
+		r.shard.mu.Lock()
+		r.shard.deadBytes = reclaimBytes
+		r.shard.mu.Unlock()
+		require.NoError(r.t, r.shard.round(true))
 	case k < 30:
 		if first, last := r.log.First(), r.log.Last(); first > 0 {
 			require.NoError(r.t, r.log.DeleteRange(first, first+rng.Uint64N(last-first+1)))

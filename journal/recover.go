@@ -20,6 +20,7 @@ func loadShard(store *Store, sh uint16, l *Log) (*Shard, error) {
 	s.space = space{sh, row.generation}
 	s.applied, s.durable = row.durable, row.durable
 	s.replayTo = l.Last()
+	s.deadBytes = reclaimBytes // what the process before has left: the first round looks
 	if len(row.meta) > 0 {
 		if err := s.machine.LoadMeta(row.meta); err != nil {
 			return nil, corrupt(appendMarkKey(nil, sh, stateRowName), "%v", err)

@@ -32,8 +32,9 @@ type Shard struct {
 	fresh, committing *pending
 	// written are modifications that have M rows, of messages in the window:
 	// those are read without the disk.
-	written modifications
-	dead    deadRuns
+	written   modifications
+	dead      deadRuns
+	deadBytes uint64 // about what died on disk since the last reclaim
 	// inFlight is the last entry whose bodies a round is writing: their
 	// messages count as if they had Q keys.
 	inFlight uint64

@@ -21,6 +21,7 @@ import (
 //	        ingest tombstones for the dead runs
 //	        commit the rows, K, W and the truncation of the log, unsynced
 //	lock    drop the entries from the window; W = the last of them
+//	        if much has died on disk: cut out dead tables (reclaim.go)
 //
 // Two indexes instead of one. The rows hold memory as it is, at K; the bodies
 // of live messages are in Q keys up to W only, and between W and K they are in
@@ -40,12 +41,14 @@ import (
 //   - rows without what was behind them: impossible, tables are durable when
 //     Ingest returns, and the rows' batch is behind the entries in the WAL.
 //
-// Measured against a plain batch for bodies (1 KiB random, one queue, filled
-// without a consumer; BenchmarkFill): see docs at benchmarks in fill_test.go.
-
-// round sizes.
+// Measured against a batch for the bodies (500,000 x 1 KiB random, no consumer,
+// taken in turn on the same machine; BenchmarkFillAndDrain): with one queue 5.8
+// us of CPU and 2.3 KiB written a message against 10.2 us and 4.1 KiB; with 100
+// queues, whose tables overlap and are compacted, 11.6-15 us against 12.6 us,
+// depending on how much a round takes.
 const (
-	// roundBytes is how much of the window one round takes at most.
+	// roundBytes is how much of the window one round takes at most. Much is
+	// good: the part of a queue in a table grows with it.
 	roundBytes = 16 << 20
 	// spillTick is how often ages are looked at.
 	spillTick = time.Second
@@ -104,7 +107,7 @@ func (s *Shard) chooseEntries(all bool) int {
 	now, maxAge := s.now(), s.store.opts.MaxAge
 	over := s.window.bytes - budget
 	if over > 0 {
-		over += min(budget/2, roundBytes)
+		over += min(budget*2/3, roundBytes)
 	}
 	oldest, ok := s.window.oldest()
 	aged := ok && now.Sub(oldest) >= maxAge
@@ -153,6 +156,9 @@ func (s *Shard) round(all bool) error {
 	}
 	truncated()
 	s.settle(n, enc.applied)
+	if err := s.reclaim(); err != nil {
+		return s.fail("reclaim space", err)
+	}
 	return nil
 }
 
