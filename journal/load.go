@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -276,72 +275,4 @@ func (l *loader) readModified(first, last queue.Seq) (map[queue.Seq]modification
 		rows[seqOf(it.Key())] = m
 	}
 	return rows, it.Error()
-}
-
-// bodyMissing: a live message has no Q key. That is corruption, unless it was
-// removed since the load was planned.
-func (s *Shard) bodyMissing(q queue.ID, seq queue.Seq) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.machine.Alive(q, seq) {
-		return nil
-	}
-	return corrupt(s.space.seqKey(nil, kindMessage, q, seq), "a live message has no body")
-}
-
-// bodyReader reads bodies of one queue in ascending order.
-type bodyReader struct {
-	space space
-	queue queue.ID
-	it    *pebble.Iterator
-	begun bool
-	key   []byte
-}
-
-// maxSteps is how far a reader goes step by step before it seeks.
-const maxSteps = 16
-
-// at gives the body of seq. It aliases the iterator.
-func (r *bodyReader) at(seq queue.Seq) (body storedMessage, ok bool, err error) {
-	valid := r.begun && r.it.Valid()
-	if valid && seqOf(r.it.Key()) < seq {
-		for i := 0; i < maxSteps && valid && seqOf(r.it.Key()) < seq; i++ {
-			valid = r.it.Next()
-		}
-	}
-	if !r.begun || valid && seqOf(r.it.Key()) < seq {
-		r.begun = true
-		r.key = r.space.seqKey(r.key[:0], kindMessage, r.queue, seq)
-		valid = r.it.SeekGE(r.key)
-	}
-	if !valid {
-		if err := r.it.Error(); err != nil {
-			return storedMessage{}, false, fmt.Errorf("journal: load: %w", err)
-		}
-		return storedMessage{}, false, nil
-	}
-	if seqOf(r.it.Key()) != seq {
-		return storedMessage{}, false, nil
-	}
-	v, err := r.it.ValueAndErr()
-	if err != nil {
-		return storedMessage{}, false, fmt.Errorf("journal: load: %w", err)
-	}
-	body, err = decodeMessageValue(r.it.Key(), v)
-	return body, err == nil, err
-}
-
-// readDeadline reads deadline and size of a message that was spilled.
-func (s *Shard) readDeadline(at queue.Ref) (millis int64, size int, ok bool, err error) {
-	key := s.space.seqKey(nil, kindMessage, at.Queue, at.Seq)
-	v, closer, err := s.store.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, 0, false, nil
-	}
-	if err != nil {
-		return 0, 0, false, fmt.Errorf("journal: read %s: %w", describeKey(key), err)
-	}
-	defer closer.Close()
-	m, err := decodeMessageValue(key, v)
-	return m.deadlineMillis, len(m.payload), err == nil, err
 }

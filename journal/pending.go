@@ -30,11 +30,6 @@ func newPending() *pending {
 	}
 }
 
-// size is about how many rows it will make.
-func (p *pending) size() int {
-	return len(p.declared) + len(p.specs) + len(p.modified)
-}
-
 // declare copies: the record aliases its pack.
 func (p *pending) declare(q queue.ID, name, spec []byte) {
 	d := declaration{name: string(name), spec: clone(spec)}

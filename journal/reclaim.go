@@ -33,11 +33,11 @@ const (
 	livenessStep = 4096
 )
 
-// reclaim cuts out dead tables if enough has died. REQUIRES: s.spilling, and
+// reclaim cuts out dead tables if enough has died, or everything. REQUIRES: s.spilling, and
 // no body is on its way.
 func (s *Shard) reclaim() error {
 	s.mu.Lock()
-	due := s.deadBytes >= reclaimBytes
+	due := s.deadBytes >= reclaimBytes || s.deadBytes > 0 && s.machine.Totals().Count == 0
 	if due {
 		s.deadBytes = 0
 	}

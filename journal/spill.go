@@ -56,10 +56,9 @@ const (
 
 // spillScratch is memory that rounds use again.
 type spillScratch struct {
-	bodies  []body
-	key     []byte
-	value   []byte
-	deleted []queue.ID
+	bodies []body
+	key    []byte
+	value  []byte
 }
 
 // spillLoop runs rounds when there is a reason to.

@@ -3,7 +3,6 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"syscall"
@@ -251,79 +250,4 @@ func (s *Store) commit(b *pebble.Batch, w *pebble.WriteOptions) (err error) {
 		return s.failure.set(fmt.Errorf("journal: commit: %w", err))
 	}
 	return nil
-}
-
-// pebbleOptions are the settings for one WAL that is synced for every commit,
-// a log that dies in the memtable, and queues that arrive as tables.
-func (s *Store) pebbleOptions() *pebble.Options {
-	o := &pebble.Options{
-		FS:                 s.fs,
-		Lock:               s.lock,
-		Logger:             pebbleLogger{s},
-		FormatMajorVersion: pebble.FormatValueSeparation,
-		CacheSize:          s.opts.CacheBytes,
-		MemTableSize:       s.opts.MemTableBytes,
-		// One memtable is filled while one is flushed; a third bridges a slow
-		// flush. It also bounds the WAL files kept for reuse.
-		// One memtable is filled while one is flushed, most of which is dead.
-		MemTableStopWritesThreshold: 2,
-		L0CompactionThreshold:       8,
-		L0StopWritesThreshold:       24,
-		// Two cores: one compaction at a time, a second one under debt.
-		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
-		EventListener:              s.listener(),
-		Cleaner:                    pebble.ArchiveCleaner{}, // see walFS
-	}
-	for i := range o.Levels {
-		o.Levels[i].BlockSize = 32 << 10
-	}
-	o.EnsureDefaults()
-	return o
-}
-
-func (s *Store) listener() *pebble.EventListener {
-	return &pebble.EventListener{
-		BackgroundError: func(err error) { s.opts.Logger.Error("journal: background error", "err", err) },
-		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { s.stalled(true, i.Reason) },
-		WriteStallEnd:   func() { s.stalled(false, "") },
-		DataCorruption: func(i pebble.DataCorruptionInfo) {
-			s.opts.Logger.Error("journal: corruption", "path", i.Path, "err", i.Details)
-		},
-	}
-}
-
-func (s *Store) stalled(on bool, reason string) {
-	s.opts.Logger.Warn("journal: writes are held back", "on", on, "reason", reason)
-	if s.opts.Hooks.Stalled != nil {
-		s.opts.Hooks.Stalled(on, reason)
-	}
-}
-
-// pebbleLogger turns Pebble's log into ours and its fatal errors into the
-// store's failure.
-type pebbleLogger struct{ s *Store }
-
-func (l pebbleLogger) Infof(format string, args ...any) {
-	if l.s.opts.Logger.Enabled(nil, slog.LevelDebug) { //nolint:staticcheck // no context here
-		l.s.opts.Logger.Debug(fmt.Sprintf(format, args...))
-	}
-}
-
-func (l pebbleLogger) Errorf(format string, args ...any) {
-	l.s.opts.Logger.Error(fmt.Sprintf(format, args...))
-}
-
-// fatalCommit is how Pebble begins the one fatal message that comes in the
-// goroutine of our own commit.
-const fatalCommit = "pebble: fatal commit error"
-
-// Fatalf must not return: Pebble's state is broken. In our own commit a panic
-// leads back to Store.commit. In Pebble's goroutines the only way to keep the
-// process alive, so that it can say goodbye to its clients, is to stay here.
-func (l pebbleLogger) Fatalf(format string, args ...any) {
-	err := l.s.failure.set(fmt.Errorf("journal: "+format, args...))
-	if strings.HasPrefix(format, fatalCommit) {
-		panic(err)
-	}
-	select {}
 }

@@ -1,0 +1,151 @@
+package journal
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/stretchr/testify/require"
+
+	"entrepot/queue"
+)
+
+func size(t *testing.T, fs vfs.FS, name string) int64 {
+	info, err := fs.Stat(name)
+	require.NoError(t, err)
+	return info.Size()
+}
+
+func TestZerosAheadOfSmallCommits(t *testing.T) {
+	mem := vfs.NewMem()
+	var syncs int
+	fs := newWALFS(mem, false, func(time.Duration) { syncs++ })
+	f, err := fs.Create("000001.log", "")
+	require.NoError(t, err)
+	commit := func(n int) {
+		_, err := f.Write(make([]byte, n))
+		require.NoError(t, err)
+		require.NoError(t, f.SyncData())
+	}
+	commit(smallCommit + 1)
+	require.EqualValues(t, smallCommit+1, size(t, mem, "000001.log"), "a large commit pays for its own growth")
+	commit(100)
+	commit(100)
+	grown := size(t, mem, "000001.log")
+	require.EqualValues(t, smallCommit+201+zeroStep, grown, "behind a small one there are zeros")
+	commit(100)
+	require.Equal(t, grown, size(t, mem, "000001.log"), "and the next does not make the file grow")
+	require.Equal(t, 4, syncs, "every sync is told")
+
+	require.NoError(t, fs.Rename("000001.log", "archive/000001.log"))
+	_, err = mem.Stat("000001.log")
+	require.Error(t, err)
+	require.EqualValues(t, grown, size(t, mem, spareName), "one old file is kept while commits are small")
+	g, err := fs.Create("000002.log", "")
+	require.NoError(t, err)
+	require.EqualValues(t, grown, size(t, mem, "000002.log"), "and is the next one")
+	_, err = g.Write(make([]byte, smallCommit+1))
+	require.NoError(t, err)
+	require.NoError(t, g.SyncData())
+	require.NoError(t, fs.Rename("000002.log", "archive/000002.log"))
+	_, err = mem.Stat(spareName)
+	require.Error(t, err, "large commits do not need one")
+
+	h, err := fs.Create("000003.sst", "")
+	require.NoError(t, err)
+	_, wal := h.(*walFile)
+	require.False(t, wal, "other files are left alone")
+	require.NoError(t, h.Close())
+	require.NoError(t, fs.Rename("000003.sst", "archive/000003.sst"))
+	_, err = mem.Stat("000003.sst")
+	require.Error(t, err, "the archive keeps nothing else")
+}
+
+func TestLazySyncs(t *testing.T) {
+	var syncs atomic.Int64
+	counting := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileSyncData {
+			syncs.Add(1)
+		}
+		return nil
+	})
+	fs := newWALFS(errorfs.Wrap(vfs.NewMem(), counting), true, nil)
+	f, err := fs.Create("000001.log", "")
+	require.NoError(t, err)
+	for range 10 {
+		_, err = f.Write([]byte("x"))
+		require.NoError(t, err)
+		require.NoError(t, f.SyncData())
+	}
+	require.Zero(t, syncs.Load(), "a sync is only a promise")
+	require.NoError(t, fs.syncAll())
+	require.NoError(t, fs.syncAll())
+	require.EqualValues(t, 1, syncs.Load(), "kept once")
+	require.NoError(t, f.SyncData())
+	require.NoError(t, f.Close())
+	require.EqualValues(t, 2, syncs.Load(), "a closed file is durable")
+	require.Empty(t, fs.open)
+}
+
+// TestAPowerCutWithDurabilityOSOpens: what the kernel wrote out of order in
+// the last second is cut off, and only that. The same damage in a store that
+// promised fsync is corruption.
+func TestAPowerCutWithDurabilityOSOpens(t *testing.T) {
+	damagedOpens, cuts := 0, 0
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		o := memOptions()
+		o.Durability = OS
+		r := newRig(t, o)
+		r.declare(1)
+		for i := range 60 {
+			r.do(func(b *queue.PackBuilder) { b.Enqueue(1, 0, 0, make([]byte, 5000)) })
+			if i == 20 {
+				require.NoError(t, r.store.fs.syncAll()) // what the ticker does
+			}
+		}
+		fs := o.FS.(*vfs.MemFS).CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rng})
+		r.close()
+
+		withoutNote := fs.CrashClone(vfs.CrashCloneCfg{})
+		require.NoError(t, withoutNote.Remove(withoutNote.PathJoin(o.Dir, lazyNote)))
+		strict := &rig{t: t, opts: memOptions()}
+		strict.opts.FS = withoutNote
+		var damaged *CorruptionError
+		if err := strict.tryOpen(); errors.As(err, &damaged) {
+			damagedOpens++
+		} else {
+			require.NoError(t, err)
+			strict.close()
+		}
+
+		r.opts.FS = fs
+		r.open()
+		have := len(r.all(1, 100))
+		require.GreaterOrEqual(t, have, 21, "what was synced is there")
+		if have < 60 {
+			cuts++
+		}
+		r.close()
+		_, err := fs.Stat(fs.PathJoin(o.Dir, lazyNote))
+		require.NoError(t, err)
+	}
+	require.NotZero(t, damagedOpens, "the test makes holes")
+	require.NotZero(t, cuts)
+}
+
+func TestTheNoteGoesWithDurabilityFsync(t *testing.T) {
+	o := memOptions()
+	o.Durability = OS
+	r := newRig(t, o)
+	r.close()
+	r.opts.Durability = Fsync
+	r.open()
+	_, err := o.FS.Stat(o.FS.PathJoin(o.Dir, lazyNote))
+	require.Error(t, err)
+	r.close()
+}
