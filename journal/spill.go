@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-
-	"entrepot/queue"
 )
 
 // Stage 2. One round moves the state of a shard to disk:
