@@ -43,8 +43,10 @@ type consumer struct {
 	drainDone bool // and has nothing more for it
 
 	// unconfirmed are deliveries whose outcome the client wants to see settled by
-	// us, once it is a fact.
-	unconfirmed map[queue.Seq]unconfirmed
+	// us, once it is a fact. Not by seq: a modified message may come again before
+	// its first outcome is a fact.
+	unconfirmed map[uint64]unconfirmed
+	lastRef     uint64 // their last key; 0 is none of them
 	// annotated are deliveries that carry the annotations of an earlier modified.
 	annotated map[queue.Seq][]byte
 	out       int64 // deliveries sent and not settled
@@ -152,7 +154,7 @@ func (s *consumer) sent(m *queue.Message) {
 	switch {
 	case s.browse:
 	case s.link.SndSettleMode() == wire.SenderSettled: // at most once
-		s.tell(m.Seq, queue.Outcome{Kind: queue.Accepted})
+		s.tell(m.Seq, 0, queue.Outcome{Kind: queue.Accepted})
 	default:
 		s.countOut(1)
 		if len(m.Annotations) > 0 {
@@ -172,7 +174,7 @@ func (s *consumer) countOut(n int64) {
 // unsendable: this link can't take the message; others may.
 func (s *consumer) unsendable(seq queue.Seq) {
 	if !s.browse {
-		s.tell(seq, queue.Outcome{Kind: queue.Modified, Here: true})
+		s.tell(seq, 0, queue.Outcome{Kind: queue.Modified, Here: true})
 	}
 }
 
@@ -185,9 +187,10 @@ func (s *consumer) giveBack(seq queue.Seq) {
 	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: inputReturn, consumer: s.id, seq: seq})
 }
 
-func (s *consumer) tell(seq queue.Seq, o queue.Outcome) {
+// tell passes on an outcome; ref, if it is not 0, comes back with its confirmation.
+func (s *consumer) tell(seq queue.Seq, ref uint64, o queue.Outcome) {
 	s.conn.broker.metrics.settledBy(o.Kind)
-	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: inputOutcome, consumer: s.id, seq: seq, outcome: o})
+	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: inputOutcome, consumer: s.id, seq: seq, ref: ref, outcome: o})
 }
 
 // returnExcess gives back what waits beyond the link's credit: the client has
@@ -281,13 +284,16 @@ func (s *consumer) outcome(o *amqp.Outcome) {
 	}
 	delete(s.annotated, seq)
 	s.countOut(-1)
+	var ref uint64
 	if !o.Settled {
 		if s.unconfirmed == nil {
-			s.unconfirmed = map[queue.Seq]unconfirmed{}
+			s.unconfirmed = map[uint64]unconfirmed{}
 		}
-		s.unconfirmed[seq] = unconfirmed{o.ID, settledState(state)}
+		s.lastRef++
+		ref = s.lastRef
+		s.unconfirmed[ref] = unconfirmed{o.ID, settledState(state)}
 	}
-	s.tell(seq, out)
+	s.tell(seq, ref, out)
 }
 
 // settledState is what we say when we settle: the state without what it aliases.
@@ -332,12 +338,12 @@ func queueOutcome(state *wire.DeliveryState) (o queue.Outcome, terminal bool) {
 
 // confirmed: what the client said is a fact now, or (ok is false) could not
 // become one and the message is in its place again.
-func (s *consumer) confirmed(seq queue.Seq, ok bool) {
-	u, waits := s.unconfirmed[seq]
+func (s *consumer) confirmed(ref uint64, ok bool) {
+	u, waits := s.unconfirmed[ref]
 	if !waits || s.over {
 		return
 	}
-	delete(s.unconfirmed, seq)
+	delete(s.unconfirmed, ref)
 	if !ok {
 		u.state = wire.DeliveryState{Kind: wire.StateReleased}
 	}

@@ -76,7 +76,7 @@ func (l *dispatchLoop) input(in *dispatchInput) {
 	case inputRemoved:
 		d.Removed(in.queue, in.runs)
 	case inputOutcome:
-		d.Outcome(in.consumer, in.seq, 0, in.outcome)
+		d.Outcome(in.consumer, in.seq, in.ref, in.outcome)
 	case inputLimit:
 		d.SetLimit(in.consumer, in.limit)
 	case inputDrain:
@@ -88,8 +88,6 @@ func (l *dispatchLoop) input(in *dispatchInput) {
 	case inputDetach:
 		d.Detach(in.consumer)
 		delete(l.consumers, in.consumer)
-	case inputModified:
-		d.Modified(in.queue, in.seq)
 	case inputDeleted:
 		d.DeletedQueue(in.queue)
 	case inputLoaded:
@@ -217,9 +215,9 @@ func (b *notices) tell() {
 		case queue.EffectDrained:
 			s.drained()
 		case queue.EffectConfirmed:
-			s.confirmed(e.Seq, true)
+			s.confirmed(e.Ref, true)
 		case queue.EffectOutcomeFailed:
-			s.confirmed(e.Seq, false)
+			s.confirmed(e.Ref, false)
 		case queue.EffectGone:
 			s.queueGone()
 		}

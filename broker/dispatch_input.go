@@ -19,7 +19,6 @@ const (
 	// From the group: facts, in the order they were applied.
 	inputEnqueued
 	inputRemoved
-	inputModified
 	inputDeleted
 	// Answers to what the dispatcher asked for.
 	inputProposed
@@ -37,6 +36,7 @@ type dispatchInput struct {
 	queue    queue.ID
 	seq      queue.Seq
 	limit    uint64
+	ref      uint64 // of an outcome: see queue.Dispatcher.Outcome
 	outcome  queue.Outcome
 
 	attach   *attachRequest

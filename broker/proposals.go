@@ -21,10 +21,14 @@ type proposals struct {
 	written bool           // since the last flush
 }
 
+// openProposal is a record that is not answered. Which fields have a meaning
+// depends on kind, the effect that wanted it.
 type openProposal struct {
 	token uint64
+	kind  queue.EffectKind
 	queue queue.ID
-	runs  []queue.Run
+	runs  []queue.Run // EffectRemove
+	seq   queue.Seq   // EffectModify, EffectMark
 }
 
 // maxRuns is how many runs a Remove record carries at most.
@@ -52,27 +56,26 @@ func (p *proposals) writeRuns() {
 	}
 	runs := append([]queue.Run(nil), p.runs...)
 	p.runs = p.runs[:0]
-	p.propose(p.queue, runs, func(b *queue.PackBuilder) { b.Remove(p.queue, p.reason, runs) })
+	p.propose(openProposal{kind: queue.EffectRemove, queue: p.queue, runs: runs},
+		func(b *queue.PackBuilder) { b.Remove(p.queue, p.reason, runs) })
 }
 
 func (p *proposals) modify(e *queue.Effect) {
 	p.writeRuns()
-	runs := []queue.Run{{First: e.Seq, Count: 1}}
-	p.propose(e.Queue, runs, func(b *queue.PackBuilder) { b.Modify(e.Queue, e.Seq, e.Count, e.Annotations) })
+	p.propose(openProposal{kind: queue.EffectModify, queue: e.Queue, seq: e.Seq},
+		func(b *queue.PackBuilder) { b.Modify(e.Queue, e.Seq, e.Count, e.Annotations) })
 }
 
-// mark needs no answer and may be lost.
 func (p *proposals) mark(e *queue.Effect) {
 	p.writeRuns()
-	pack := p.shard.batcher.Begin(0)
-	pack.Builder.Mark(e.Queue, e.Seq, e.Epoch)
-	p.shard.batcher.EndMore()
-	p.written = true
+	p.propose(openProposal{kind: queue.EffectMark, queue: e.Queue, seq: e.Seq},
+		func(b *queue.PackBuilder) { b.Mark(e.Queue, e.Seq, e.Epoch) })
 }
 
-func (p *proposals) propose(q queue.ID, runs []queue.Run, fill func(*queue.PackBuilder)) {
+func (p *proposals) propose(o openProposal, fill func(*queue.PackBuilder)) {
 	p.last++
-	p.open = append(p.open, openProposal{p.last, q, runs})
+	o.token = p.last
+	p.open = append(p.open, o)
 	pack := p.shard.batcher.Begin(0)
 	fill(pack.Builder)
 	pack.Wait(p, p.last)
@@ -98,15 +101,30 @@ func (p *proposals) Done(tokens []uint64, _ []queue.Reply, err error) {
 		proposed: &proposalResult{token: tokens[len(tokens)-1], failed: err != nil}})
 }
 
-// answered drops the proposals up to a token. The facts of those that succeeded
-// have been told already, by the events of their pack.
+// answered tells the dispatcher what became of the proposals up to a token: each
+// once, in the order in which they were made.
 func (p *proposals) answered(r *proposalResult, d *queue.Dispatcher) {
 	n := 0
 	for n < len(p.open) && p.open[n].token <= r.token {
-		if r.failed {
-			d.ProposalFailed(p.open[n].queue, p.open[n].runs)
-		}
+		p.open[n].answer(d, r.failed)
 		n++
 	}
 	p.open = append(p.open[:0], p.open[n:]...)
+}
+
+func (o *openProposal) answer(d *queue.Dispatcher, failed bool) {
+	switch {
+	case o.kind == queue.EffectRemove && failed:
+		d.RemoveFailed(o.queue, o.runs)
+	case o.kind == queue.EffectRemove:
+		// The events of its pack have told it already, as those of all removals.
+	case o.kind == queue.EffectModify && failed:
+		d.ModifyFailed(o.queue, o.seq)
+	case o.kind == queue.EffectModify:
+		d.Modified(o.queue, o.seq)
+	case o.kind == queue.EffectMark && failed:
+		d.MarkFailed(o.queue)
+	case o.kind == queue.EffectMark:
+		d.Marked(o.queue, o.seq)
+	}
 }

@@ -193,8 +193,6 @@ func eventInputs(events []journal.Event) []dispatchInput {
 		case queue.KindPurge:
 			inputs = append(inputs, dispatchInput{kind: inputRemoved, queue: e.Reply.Queue,
 				runs: wholeRange(e.Reply.Seq, e.Reply.Next)})
-		case queue.KindModify:
-			inputs = append(inputs, dispatchInput{kind: inputModified, queue: e.Reply.Queue, seq: e.Reply.Seq})
 		case queue.KindDelete:
 			inputs = append(inputs, dispatchInput{kind: inputDeleted, queue: e.Reply.Queue})
 		}

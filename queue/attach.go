@@ -16,6 +16,12 @@ func (d *Dispatcher) Attach(c ConsumerID, q ID, opts AttachOptions, snap Snapsho
 	}
 	r.tail = max(r.tail, snap.State.Tail)
 	r.maxDeliveries = snap.MaxDeliveries
+	r.marked = max(r.marked, snap.State.DeliveredUpTo)
+	if len(r.consumers) == 0 {
+		r.suspect = snap.State.Suspect(d.cfg.Epoch)
+		r.high = max(r.high, snap.State.DeliveredUpTo)
+		r.deliveredBefore = r.high
+	}
 	cons := &consumer{id: c, runtime: r, opts: opts}
 	d.consumers[c] = cons
 	if opts.Browse {
@@ -25,9 +31,6 @@ func (d *Dispatcher) Attach(c ConsumerID, q ID, opts AttachOptions, snap Snapsho
 	}
 	if len(r.consumers) == 0 {
 		r.loadPos = snap.State.Head
-		r.suspect = snap.State.Suspect(d.cfg.Epoch)
-		r.deliveredBefore = max(snap.State.DeliveredUpTo, r.high)
-		r.high = r.deliveredBefore
 	}
 	r.consumers = append(r.consumers, cons)
 }
@@ -94,8 +97,14 @@ func (d *Dispatcher) freeOf(r *runtime, c *consumer) {
 // dropReady forgets what waits: without consumers it is the store's alone.
 func (d *Dispatcher) dropReady(r *runtime) {
 	for _, l := range [...]*entryList{&r.ready, &r.restricted} {
-		for l.first != nil {
-			d.forget(r, l.first)
+		for e := l.first; e != nil; e = l.first {
+			if e.modifies > 0 {
+				d.takeOut(r, e)
+				d.stats.Acquired++
+				d.park(e)
+			} else {
+				d.forget(r, e)
+			}
 		}
 	}
 	if r.load != 0 {

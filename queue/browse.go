@@ -56,7 +56,7 @@ func (d *Dispatcher) showNew(r *runtime, m *Message) {
 // show gives b a copy of m if m waits.
 func (d *Dispatcher) show(r *runtime, b *consumer, m *Message) {
 	e := r.table.get(m.Seq)
-	if e != nil && e.state != ready || m.DeadlineMillis != 0 && m.DeadlineMillis <= d.now {
+	if e != nil && e.state != ready && e.state != parked || m.DeadlineMillis != 0 && m.DeadlineMillis <= d.now {
 		return
 	}
 	b.sent++
@@ -64,7 +64,10 @@ func (d *Dispatcher) show(r *runtime, b *consumer, m *Message) {
 	f.Consumer, f.Message = b.id, *m
 	f.Message.Queue = r.q
 	if e == nil {
-		e = &entry{seq: m.Seq, stored: m.DeliveryCount, touched: m.Seq <= r.high}
+		e = &entry{seq: m.Seq, count: m.DeliveryCount, touched: m.Seq <= r.high}
+	}
+	if e.ours {
+		f.Message.Annotations = e.annotate
 	}
 	f.Message.FirstAcquirer, f.Message.DeliveryCount = r.firstAcquirer(e), r.attempts(e)
 }

@@ -108,19 +108,22 @@ func (d *Dispatcher) hand(r *runtime, c *consumer, e *entry, payload, annotation
 	}
 }
 
-// firstAcquirer tells whether nobody had the message before.
+// firstAcquirer tells whether nobody had the message before. When in doubt,
+// somebody had: "If this value is true, then this message has not been acquired
+// by any other link. If this value is false, then this message MAY have
+// previously been acquired by another link or links." [amqp-messaging 3.2.1]
 func (r *runtime) firstAcquirer(e *entry) bool {
-	return !e.touched && e.stored == 0 && e.seq > r.deliveredBefore
+	return !e.touched && e.count == 0 && e.seq > r.deliveredBefore
 }
 
-// attempts is how many deliveries failed: those that the store has counted, and
-// one more if an earlier leader may have delivered it and never learned how
-// that went. Modify stores the count without it, so that it is not added twice.
+// attempts is how many deliveries failed: those that are counted, and one more
+// if an earlier leader may have delivered it and never learned how that went.
+// Modify stores the count without it, so that it is not added twice.
 func (r *runtime) attempts(e *entry) uint32 {
 	if e.seq <= r.suspect {
-		return e.stored + 1
+		return e.count + 1
 	}
-	return e.stored
+	return e.count
 }
 
 // answerDrains tells those who drain and for whom there is nothing to wait for:
@@ -158,8 +161,12 @@ func (d *Dispatcher) unbuffer(r *runtime, e *entry) {
 	d.stats.BufferedBytes -= e.size
 }
 
-// buffer takes e, which has its payload now, into the account.
-func (d *Dispatcher) buffer(r *runtime, e *entry) {
+// fill gives the waiting message e what the store has of it.
+func (d *Dispatcher) fill(r *runtime, e *entry, m *Message) {
+	e.payload, e.size, e.count = m.Payload, len(m.Payload), max(e.count, m.DeliveryCount)
+	if !e.ours {
+		e.annotate = m.Annotations
+	}
 	e.loaded = true
 	r.bufMessages++
 	r.bufBytes += e.size
@@ -171,7 +178,10 @@ func (d *Dispatcher) buffer(r *runtime, e *entry) {
 func (d *Dispatcher) takeOut(r *runtime, e *entry) {
 	r.list(e).remove(e)
 	d.unbuffer(r, e)
-	e.loaded, e.payload, e.annotate = false, nil, nil
+	e.loaded, e.payload = false, nil
+	if !e.ours {
+		e.annotate = nil
+	}
 }
 
 // forget ends what is known of e, wherever it stands.

@@ -28,12 +28,18 @@ package queue
 //   - A consumer leaves while its outcome is proposed: the entry stays, without
 //     a holder, until the fact or the failure comes; so nothing settled goes
 //     out again, though nobody else be attached.
-//   - A proposal fails, or nobody knows: the message is ready again. If the
+//   - A modified message is back in its place before the store knows its new
+//     count: what is known here goes over what loads bring (modify.go).
+//   - All consumers leave before the store knows who had what: the runtime
+//     lives until the Mark is applied, so that no later one is told that it is
+//     the first acquirer.
+//   - A removal fails, or nobody knows: the message is ready again. If the
 //     fact does come later, it finds the entry wherever it is by then.
 //   - Credit is taken back while deliveries are on their way: the limit is
 //     counted from Attach, and the connection returns what it cannot send.
-//   - A load that began before a Modify was applied would bring the old count:
-//     a stub is filled only by loads that began after it became one.
+//   - A load that began before a Modify was applied would bring what was before:
+//     a stub is filled only by loads that began after it became one, and what
+//     is known here of a stub stays.
 //
 // Owner: one goroutine of the leader.
 type Dispatcher struct {
@@ -47,6 +53,7 @@ type Dispatcher struct {
 	lastRemove int  // the last Remove in effects, -1: none
 
 	marks    []*runtime // want a Mark
+	ended    []ID       // had a runtime, and want an Idle unless they have one again
 	timers   timerQueue
 	nextLoad LoadID
 	pool     entryPool
@@ -166,19 +173,23 @@ func (d *Dispatcher) Holds(q ID, seq Seq) bool {
 		return false
 	}
 	e := r.table.get(seq)
-	return e != nil && e.state != ready && e.state != gone
+	return e != nil && (e.state == acquired || e.state == settling)
 }
 
-// DeletedQueue tells that q was deleted: its consumers are Gone.
+// DeletedQueue tells that q was deleted: its consumers are Gone. Answers that
+// are still to come may come or not.
 func (d *Dispatcher) DeletedQueue(q ID) {
 	d.begin()
 	r := d.runtimes[q]
 	if r == nil {
 		return
 	}
+	for _, m := range r.modifies.all() {
+		d.emitModify(EffectConfirmed, q, m)
+	}
 	for _, c := range r.consumers {
 		for e := c.out.first; e != nil; e = e.next {
-			if e.state == settling || e.state == modifying {
+			if e.state == settling {
 				d.emitOutcome(EffectConfirmed, e)
 			}
 		}
@@ -194,15 +205,20 @@ func (d *Dispatcher) DeletedQueue(q ID) {
 		d.forget(r, e)
 	}
 	r.consumers, r.browsers = nil, nil
-	d.end(r)
+	d.drop(r)
 }
 
 // end ends the runtime if there is nothing left to know.
 func (d *Dispatcher) end(r *runtime) {
-	if !r.idle() {
-		return
+	if r.idle() {
+		d.drop(r)
 	}
-	d.flushMark(r)
+}
+
+// drop ends the runtime. That the queue is idle is told by Effects: an Attach
+// may come before.
+func (d *Dispatcher) drop(r *runtime) {
+	r.markQueued = false
 	delete(d.runtimes, r.q)
-	d.emit(EffectIdle, r.q)
+	d.ended = append(d.ended, r.q)
 }

@@ -26,6 +26,11 @@ func checkDispatcher(t require.TestingT, d *Dispatcher) {
 }
 
 func checkRuntime(t require.TestingT, d *Dispatcher, r *runtime, stats *DispatcherStats) {
+	open, opened := map[Seq]int{}, map[ConsumerID]int{}
+	for _, m := range r.modifies.all() {
+		open[m.seq]++
+		opened[m.consumer]++
+	}
 	listed := map[*entry]string{}
 	note := func(e *entry, where string) {
 		require.Empty(t, listed[e], "seq %d is in two lists", e.seq)
@@ -65,7 +70,7 @@ func checkRuntime(t require.TestingT, d *Dispatcher, r *runtime, stats *Dispatch
 		window += c.window
 		require.Same(t, c, d.consumers[c.id])
 		require.Equal(t, c.mayTake(), c.hungry, "the ring of the hungry")
-		require.Equal(t, c.out.n, int(c.unsettled), "what is out")
+		require.Equal(t, c.out.n+opened[c.id], int(c.unsettled), "what is out, and what is modified and not confirmed")
 		require.LessOrEqual(t, c.unsettled, c.opts.MaxUnsettled)
 		if c.draining {
 			draining++
@@ -73,7 +78,7 @@ func checkRuntime(t require.TestingT, d *Dispatcher, r *runtime, stats *Dispatch
 		for e := c.out.first; e != nil; e = e.next {
 			note(e, "out")
 			require.Same(t, c, e.holder)
-			require.NotEqual(t, ready, e.state)
+			require.Contains(t, []entryState{acquired, gone, settling}, e.state)
 		}
 		for e := r.restricted.first; e != nil && e.seq < c.clearBelow; e = e.next {
 			require.False(t, e.only.admits(c, d.now) && e.only.cool == 0, "clearBelow hides seq %d", e.seq)
@@ -93,8 +98,16 @@ func checkRuntime(t require.TestingT, d *Dispatcher, r *runtime, stats *Dispatch
 			require.Nil(t, e.payload, "a message that is out holds the store's memory")
 		}
 		if e.holder == nil && e.state != ready {
-			require.Contains(t, []entryState{settling, modifying}, e.state, fmt.Sprint("without a holder: ", e.seq))
+			require.Contains(t, []entryState{settling, parked}, e.state, fmt.Sprint("without a holder: ", e.seq))
 			listed[e] = "orphan"
+		}
+		require.Equal(t, open[e.seq], int(e.modifies), "open Modifies of %d", e.seq)
+		if e.state == parked {
+			require.Positive(t, e.modifies, "the store knows all of %d", e.seq)
+			require.Nil(t, e.only)
+		}
+		if e.state != ready || !e.loaded {
+			require.True(t, e.ours || e.annotate == nil, "annotations are the store's memory")
 		}
 		require.NotEmpty(t, listed[e], "seq %d is in no list", e.seq)
 		if e.late {

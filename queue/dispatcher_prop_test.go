@@ -23,6 +23,7 @@ func (w *world) effects() {
 		case EffectRemove:
 			w.onRemove(e)
 		case EffectModify, EffectMark:
+			w.open++
 			w.props = append(w.props, proposal{effect: e})
 		case EffectDrained:
 			w.onDrained(e)
@@ -31,12 +32,15 @@ func (w *world) effects() {
 		case EffectOutcomeFailed:
 			c := w.conns[e.Consumer]
 			require.NotNil(w.t, c)
-			require.Contains(w.t, c.waits, e.Seq)
-			delete(c.waits, e.Seq)
+			require.Contains(w.t, c.waits, e.Ref)
+			delete(c.waits, e.Ref)
 		case EffectGone:
 			delete(w.conns, e.Consumer)
 		case EffectIdle:
 			require.Empty(w.t, w.conns, "idle with somebody attached")
+			if e.Queue == w.q {
+				require.Zero(w.t, w.open, "idle, but the store does not know all")
+			}
 		}
 	}
 	checkDispatcher(w.t, w.d)
@@ -53,6 +57,11 @@ func (w *world) onDeliver(e Effect) {
 	require.False(w.t, b.toldGone, "seq %d is known to be removed", s)
 	require.False(w.t, b.settled, "seq %d is settled, or its settle is proposed", s)
 	c.received++
+	st := w.state()
+	if e.Message.FirstAcquirer {
+		require.False(w.t, b.acquired, "the first acquirer of %d was another one", s)
+		require.Greater(w.t, s, w.before, "an earlier leader's consumer may have had %d", s)
+	}
 	if c.browse {
 		require.Greater(w.t, s, c.lastSeen, "a browser goes forward only")
 		require.Zero(w.t, b.holder, "a browser is shown what is out")
@@ -63,14 +72,22 @@ func (w *world) onDeliver(e Effect) {
 	require.False(w.t, b.deciding)
 	require.False(w.t, b.came[c.id], "seq %d comes back to one who refused it", s)
 	require.False(w.t, w.cooling(b, c), "seq %d comes back at once to its releaser", s)
-	if !b.unsure {
-		want := b.msg.DeliveryCount
-		st := w.state()
-		if s <= st.Suspect(2) {
-			want++
-		}
-		require.Equal(w.t, want, e.Message.DeliveryCount, "delivery count of %d", s)
+	got := e.Message.DeliveryCount
+	if s <= st.Suspect(2) {
+		got--
 	}
+	if b.unsure {
+		require.LessOrEqual(w.t, b.sure, got, "delivery count of %d", s)
+		require.GreaterOrEqual(w.t, b.count, got, "delivery count of %d", s)
+	} else {
+		require.Equal(w.t, b.count, got, "delivery count of %d", s)
+		require.Equal(w.t, b.notes, e.Message.Annotations, "annotations of %d", s)
+	}
+	if s > max(w.high, w.before) {
+		require.True(w.t, e.Message.FirstAcquirer, "nobody had %d", s)
+		w.high = s
+	}
+	b.acquired, b.attempts = true, e.Message.DeliveryCount
 	for t := w.state().Head; t < s; t++ {
 		require.False(w.t, w.available(t, c), "seq %d goes out before %d", s, t)
 	}
@@ -133,13 +150,13 @@ func (w *world) onDrained(e Effect) {
 func (w *world) onConfirmed(e Effect) {
 	c := w.conns[e.Consumer]
 	require.NotNil(w.t, c, "confirmed to one who has left")
-	ref, ok := c.waits[e.Seq]
-	require.True(w.t, ok, "confirmed what was not asked: %d", e.Seq)
-	require.Equal(w.t, ref, e.Ref)
-	if e.Outcome == Accepted || e.Outcome == RejectedKind {
+	wt := c.waits[e.Ref]
+	require.NotNil(w.t, wt, "confirmed what was not asked: %d", e.Seq)
+	require.Equal(w.t, wt.seq, e.Seq)
+	if e.Outcome == Accepted || e.Outcome == RejectedKind || wt.modify && !wt.applied {
 		require.False(w.t, w.m.Alive(e.Queue, e.Seq), "confirmed before it was a fact")
 	}
-	delete(c.waits, e.Seq)
+	delete(c.waits, e.Ref)
 }
 
 // settle lets everything arrive, and time pass, until nothing happens any more.
@@ -151,11 +168,14 @@ func (w *world) settleDown() {
 		for len(w.props) > 0 {
 			w.applyProposal()
 		}
+		for len(w.answers) > 0 {
+			w.tellAnswer()
+		}
 		for len(w.loads) > 0 {
 			w.readLoad(0)
 			w.answerLoad(0, false)
 		}
-		if len(w.facts)+len(w.props)+len(w.loads) == 0 {
+		if len(w.facts)+len(w.props)+len(w.answers)+len(w.loads) == 0 {
 			if w.d.NextTick() == 0 {
 				return
 			}
@@ -217,6 +237,8 @@ func TestDispatcherAgainstWorld(t *testing.T) {
 			"tellFact2":  tell,
 			"applyProp":  func(t *rapid.T) { w.applyProposal() },
 			"applyProp2": func(t *rapid.T) { w.applyProposal() },
+			"answer":     func(t *rapid.T) { w.tellAnswer() },
+			"answer2":    func(t *rapid.T) { w.tellAnswer() },
 			"failProp":   func(t *rapid.T) { w.failProposal(rapid.IntRange(0, 2).Draw(t, "how")) },
 			"readLoad":   func(t *rapid.T) { w.readLoad(any.Draw(t, "i")) },
 			"answerLoad": func(t *rapid.T) { w.answerLoad(any.Draw(t, "i"), rapid.IntRange(0, 9).Draw(t, "f") == 0) },

@@ -17,12 +17,13 @@ import (
 //	attach c=C [head=H] [tail=T] [delivered=D epoch=E] [max=N] [deliveries=N] [browse] [router]
 //	limit|drain c=C to=N             SetLimit, Drain
 //	enqueued FROM[-TO] [deadline=MS]
-//	loaded id=L [FROM[-TO] ...] next=S [count=N]
+//	loaded id=L [FROM[-TO] ...] next=S [count=N] [note=TEXT]
 //	loadfailed id=L
 //	accepted|rejected|released c=C seq=S
-//	modified c=C seq=S [failed] [here] [note]
-//	removed|lost FROM[-TO] ...       Removed, ProposalFailed
-//	modify-applied seq=S
+//	modified c=C seq=S [failed] [here] [note=TEXT]
+//	removed|lost FROM[-TO] ...       Removed, RemoveFailed
+//	modify-applied|modify-lost seq=S
+//	marked upTo=S | mark-lost
 //	return c=C seq=S
 //	detach c=C | deleted | tick MS | holds S
 func TestDispatcherStories(t *testing.T) {
@@ -55,6 +56,12 @@ func (s *story) has(name string) bool { return s.cmd.HasArg(name) }
 func (s *story) consumer() ConsumerID { return ConsumerID(s.num("c", 0)) }
 func (s *story) seq() Seq             { return Seq(s.num("seq", 0)) }
 
+func (s *story) note() []byte {
+	var note string
+	s.cmd.MaybeScanArgs(s.t, "note", &note)
+	return []byte(note)
+}
+
 // runs are the arguments that look like FROM or FROM-TO.
 func (s *story) runs() (runs []Run) {
 	for _, a := range s.cmd.CmdArgs {
@@ -79,6 +86,7 @@ func (s *story) messages() (msgs []Message) {
 				Queue: 1, Seq: seq, Payload: []byte("12345"),
 				DeadlineMillis: int64(s.num("deadline", 0)),
 				DeliveryCount:  uint32(s.num("count", 0)),
+				Annotations:    s.note(),
 			})
 		}
 	}
@@ -116,16 +124,20 @@ func (s *story) play() string {
 		d.Outcome(c, s.seq(), 7, Outcome{Kind: Released})
 	case "modified":
 		o := Outcome{Kind: Modified, Failed: s.has("failed"), Here: s.has("here")}
-		if s.has("note") {
-			o.Annotations = []byte("note")
-		}
+		o.Annotations = s.note()
 		d.Outcome(c, s.seq(), 7, o)
 	case "removed":
 		d.Removed(1, s.runs())
 	case "lost":
-		d.ProposalFailed(1, s.runs())
+		d.RemoveFailed(1, s.runs())
 	case "modify-applied":
 		d.Modified(1, s.seq())
+	case "modify-lost":
+		d.ModifyFailed(1, s.seq())
+	case "marked":
+		d.Marked(1, Seq(s.num("upTo", 0)))
+	case "mark-lost":
+		d.MarkFailed(1)
 	case "return":
 		d.Return(c, s.seq())
 	case "detach":
@@ -165,13 +177,20 @@ func showEffect(e Effect) string {
 		if m.FirstAcquirer {
 			out += " first-acquirer"
 		}
+		if len(m.Annotations) > 0 {
+			out += fmt.Sprintf(" note=%s", m.Annotations)
+		}
 		return out
 	case EffectLoad:
 		return fmt.Sprintf(" id=%d from=%d messages=%d", e.Load, e.From, e.MaxMessages)
 	case EffectRemove:
 		return fmt.Sprintf(" %s %d-%d bytes=%d", e.Reason, e.Run.First, e.Run.End()-1, e.Run.Bytes)
 	case EffectModify:
-		return fmt.Sprintf(" seq=%d count=%d %s", e.Seq, e.Count, e.Annotations)
+		out := fmt.Sprintf(" seq=%d count=%d", e.Seq, e.Count)
+		if len(e.Annotations) > 0 {
+			out += fmt.Sprintf(" note=%s", e.Annotations)
+		}
+		return out
 	case EffectMark:
 		return fmt.Sprintf(" upTo=%d epoch=%d", e.Seq, e.Epoch)
 	case EffectConfirmed, EffectOutcomeFailed:

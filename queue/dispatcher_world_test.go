@@ -17,23 +17,34 @@ type world struct {
 	now int64
 	q   ID
 
-	bodies map[Seq]*body // what was ever enqueued in q
-	facts  []func()      // applied, not yet told
-	props  []proposal    // proposed, not yet applied
-	loads  []*loadInWork
-	conns  map[ConsumerID]*conn
-	nextC  ConsumerID
-	tail   Seq // as far as the dispatcher knows
+	bodies  map[Seq]*body // what was ever enqueued in q
+	before  Seq           // up to here an earlier leader may have delivered
+	high    Seq           // the highest that was delivered since
+	facts   []func()      // applied, not yet told
+	props   []proposal    // proposed, not yet applied
+	answers []func()      // to proposals, not yet told
+	open    int           // Modifies and Marks of q without an answer
+	loads   []*loadInWork
+	conns   map[ConsumerID]*conn
+	nextC   ConsumerID
+	lastRef uint64
+	tail    Seq // as far as the dispatcher knows
 }
 
 // body is one message and where it stands by the outside's books.
 type body struct {
 	msg      Message // DeliveryCount and Annotations: as stored
 	holder   ConsumerID
-	deciding bool // an outcome is proposed, neither fact nor failure is told
-	settled  bool // accepted or rejected, and not failed
-	toldGone bool // the fact of its removal has been told
-	unsure   bool // a Modify may be applied later: the count is not checked
+	acquired bool    // some consumer had it
+	attempts uint32  // what its last consumer was told
+	count    uint32  // failed deliveries, as consumers have told
+	notes    []byte  // the last annotations that a consumer gave it
+	sure     uint32  // count, as far as Modifies are told to be applied
+	unsure   bool    // a Modify was lost: count and notes may be those of before
+	modifies []*wait // of it, not applied
+	deciding bool    // its removal is proposed for an outcome, neither fact nor failure is told
+	settled  bool    // accepted or rejected, and not failed
+	toldGone bool    // the fact of its removal has been told
 	came     map[ConsumerID]bool
 	cool     ConsumerID // released by, and until when not to come back there
 	coolTo   int64
@@ -60,9 +71,16 @@ type conn struct {
 	limit    uint64
 	renewals int
 	draining bool
-	out      []Seq          // received, undecided
-	waits    map[Seq]uint64 // decided, neither confirmed nor failed: the ref
-	lastSeen Seq            // of a browser
+	out      []Seq            // received, undecided
+	waits    map[uint64]*wait // decided, neither confirmed nor failed, by ref
+	lastSeen Seq              // of a browser
+}
+
+// wait is an outcome whose fate its consumer wants to hear.
+type wait struct {
+	seq     Seq
+	modify  bool // it takes a Modify
+	applied bool
 }
 
 const worldMaxDeliveries = 4
@@ -73,7 +91,7 @@ func newWorld(t require.TestingT, backlog, delivered int) *world {
 	w.declare()
 	w.enqueue(backlog, 0)
 	w.m.Apply(&Record{Kind: KindMark, Queue: w.q, Seq: Seq(delivered), Epoch: 1}, w.now)
-	w.facts = nil
+	w.facts, w.before = nil, w.state().DeliveredUpTo
 	w.d = NewDispatcher(DispatcherConfig{Epoch: 2, BufferMessages: 8, BufferBytes: 100, TotalBytes: 150})
 	w.d.SetNow(w.now)
 	return w
@@ -82,7 +100,7 @@ func newWorld(t require.TestingT, backlog, delivered int) *world {
 func (w *world) declare() {
 	w.m.Apply(&Record{Kind: KindDeclare, Queue: w.q}, w.now)
 	w.bodies = map[Seq]*body{}
-	w.tail = 1
+	w.tail, w.before, w.high, w.open = 1, 0, 0, 0
 }
 
 func (w *world) state() State { s, _ := w.m.Queue(w.q); return s }
@@ -132,11 +150,36 @@ func (w *world) applyProposal() {
 	case EffectRemove:
 		w.tellRemoved([]Run{e.Run})
 	case EffectModify:
-		w.facts = append(w.facts, func() {
-			w.decided(e.Seq)
+		b := w.bodies[e.Seq]
+		w.answer(func() {
+			b.sure = max(b.sure, e.Count)
 			w.d.Modified(e.Queue, e.Seq)
 		})
+	case EffectMark:
+		w.answer(func() { w.d.Marked(e.Queue, e.Seq) })
 	}
+}
+
+// answer has a Modify or Mark be answered later. Answers are told in order, but
+// earlier or later than facts.
+func (w *world) answer(tell func()) {
+	q := w.q
+	w.answers = append(w.answers, func() {
+		if q == w.q {
+			w.open--
+		}
+		tell()
+	})
+}
+
+func (w *world) tellAnswer() {
+	if len(w.answers) == 0 {
+		return
+	}
+	f := w.answers[0]
+	w.answers = w.answers[1:]
+	f()
+	w.effects()
 }
 
 func (w *world) apply(p proposal) {
@@ -145,12 +188,15 @@ func (w *world) apply(p proposal) {
 	case EffectRemove:
 		w.m.Apply(&Record{Kind: KindRemove, Queue: e.Queue, Reason: e.Reason, Runs: []Run{e.Run}}, w.now)
 	case EffectModify:
+		b := w.bodies[e.Seq]
 		if r := w.m.Apply(&Record{Kind: KindModify, Queue: e.Queue, Seq: e.Seq, Count: e.Count}, w.now); r.Status == OK {
-			w.bodies[e.Seq].msg.DeliveryCount = e.Count
+			b.msg.DeliveryCount = e.Count
 			if len(e.Annotations) > 0 {
-				w.bodies[e.Seq].msg.Annotations = e.Annotations
+				b.msg.Annotations = e.Annotations
 			}
 		}
+		b.modifies[0].applied = true
+		b.modifies = b.modifies[1:]
 	case EffectMark:
 		w.m.Apply(&Record{Kind: KindMark, Queue: e.Queue, Seq: e.Seq, Epoch: e.Epoch}, w.now)
 	}
@@ -187,29 +233,43 @@ func (w *world) failProposal(how int) {
 	}
 	p := w.props[0]
 	w.props = w.props[1:]
-	if p.effect.Kind == EffectMark {
-		return
+	switch p.effect.Kind {
+	case EffectMark:
+		w.answer(func() { w.d.MarkFailed(p.effect.Queue) })
+	case EffectModify:
+		w.failModify(p, how)
+	case EffectRemove:
+		w.failRemove(p, how)
 	}
+}
+
+func (w *world) failModify(p proposal, how int) {
+	e, b := p.effect, w.bodies[p.effect.Seq]
+	b.unsure = true
+	if how == 0 {
+		b.modifies = b.modifies[1:]
+	} else {
+		w.apply(p)
+	}
+	w.answer(func() { w.d.ModifyFailed(e.Queue, e.Seq) })
+}
+
+func (w *world) failRemove(p proposal, how int) {
 	run := p.effect.Run
-	if p.effect.Kind == EffectModify {
-		run = Run{First: p.effect.Seq, Count: 1}
-	}
 	if how == 1 {
 		w.apply(p)
 	}
 	for s := run.First; s < run.End(); s++ {
 		b := w.bodies[s]
 		b.settled, b.deciding, b.holder = false, false, 0
-		b.unsure = b.unsure || p.effect.Kind == EffectModify
 	}
-	q := w.q
-	w.d.ProposalFailed(q, []Run{run})
+	w.d.RemoveFailed(w.q, []Run{run})
 	w.effects()
 	if how == 2 {
 		w.apply(p)
 	}
-	if how > 0 && p.effect.Kind == EffectRemove {
-		w.tellRemoved([]Run{p.effect.Run})
+	if how > 0 {
+		w.tellRemoved([]Run{run})
 	}
 }
 
@@ -253,7 +313,7 @@ func (w *world) answerLoad(i int, fail bool) {
 }
 
 func (w *world) attach(browse bool, maxUnsettled uint32, router bool) *conn {
-	c := &conn{id: w.nextC, browse: browse, max: maxUnsettled, router: router, waits: map[Seq]uint64{}}
+	c := &conn{id: w.nextC, browse: browse, max: maxUnsettled, router: router, waits: map[uint64]*wait{}}
 	w.nextC++
 	w.conns[c.id] = c
 	s := w.state()
@@ -297,22 +357,38 @@ func (w *world) outcome(c *conn, i int, o Outcome) {
 	s := c.out[i]
 	c.out = slices.Delete(c.out, i, i+1)
 	b := w.bodies[s]
-	c.waits[s] = uint64(s) * 10
+	w.lastRef++
+	ref, wt := w.lastRef, &wait{seq: s}
+	c.waits[ref] = wt
 	b.settled = o.Kind == Accepted || o.Kind == RejectedKind
-	plain := o.Kind == Released || o.Kind == Modified && !o.Failed && len(o.Annotations) == 0
-	if plain {
-		b.holder, b.cool, b.coolTo, b.coolGen = 0, c.id, w.now+CoolMillis, c.renewals
-	} else {
+	gone := b.gone(w, s)
+	switch {
+	case gone:
+	case b.settled || o.Failed && b.attempts+1 >= worldMaxDeliveries:
 		b.deciding = true
+	case o.Kind == Released || !o.Failed && len(o.Annotations) == 0:
+		b.holder, b.cool, b.coolTo, b.coolGen = 0, c.id, w.now+CoolMillis, c.renewals
+	case b.msg.DeadlineMillis != 0 && b.msg.DeadlineMillis <= w.now:
+		b.deciding = true
+	default:
+		b.holder, wt.modify = 0, true
+		b.modifies = append(b.modifies, wt)
+		if o.Failed {
+			b.count++
+		}
+		if len(o.Annotations) > 0 {
+			b.notes = o.Annotations
+		}
 	}
-	if o.Here && !c.router {
+	if o.Here && !c.router && !b.deciding {
 		b.came[c.id] = true
 	}
-	if b.gone(w, s) {
-		b.deciding = false
-	}
-	w.d.Outcome(c.id, s, c.waits[s], o)
+	w.d.Outcome(c.id, s, ref, o)
 	w.effects()
+	if wt.modify && b.holder != c.id { // said twice it makes no difference
+		w.d.Outcome(c.id, s, ref, o)
+		w.effects()
+	}
 }
 
 func (b *body) gone(w *world, s Seq) bool {
@@ -357,10 +433,11 @@ func (w *world) deleteQueue() {
 		w.tellFact()
 	}
 	w.m.Apply(&Record{Kind: KindDelete, Queue: w.q}, w.now)
+	w.open = 0
 	w.d.DeletedQueue(w.q)
 	w.effects()
 	require.Empty(w.t, w.conns, "everybody was told that the queue is gone")
-	w.props, w.loads = nil, nil
+	w.props, w.loads = nil, nil // of these nothing more is heard; answers may come
 	w.q++
 	w.declare()
 }

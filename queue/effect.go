@@ -16,16 +16,20 @@ const (
 
 	// EffectRemove: propose the removal of Run from Queue for Reason. When it
 	// is applied, Removed must be called (as for every removal in an active
-	// queue); if it will not be or may not have been, ProposalFailed.
+	// queue); if it will not be or may not have been, RemoveFailed.
 	EffectRemove
 
-	// EffectModify: propose Modify{Seq, Count, Annotations}; answered by
-	// Modified or ProposalFailed. Count is the stored count, which leaves out
-	// the attempt that a change of leadership implies.
+	// EffectModify: propose Modify{Seq, Count, Annotations}, after what was to
+	// be proposed before. Answered by exactly one of Modified and ModifyFailed;
+	// answers of one message come in the order of its effects. Count is the
+	// stored count, which leaves out the attempt that a change of leadership
+	// implies. Annotations are for good: they may be kept.
 	EffectModify
 
 	// EffectMark: put Mark{Seq, Epoch} of Queue into the next pack that is
-	// written anyway. It needs no pack of its own, no answer, and may be lost.
+	// written anyway, or into one of its own before long: the queue is not idle
+	// before. A later one of the same queue stands for those before it. Answered
+	// by Marked or MarkFailed.
 	EffectMark
 
 	// EffectDrained: nothing is left for Consumer, or its credit is used up.
@@ -47,7 +51,8 @@ const (
 	EffectGone
 
 	// EffectIdle: the Dispatcher holds nothing of Queue any more; facts about it
-	// need not be told until the next Attach.
+	// need not be told until the next Attach. It is told last, and only if no
+	// Attach came since.
 	EffectIdle
 )
 

@@ -10,6 +10,12 @@ func (d *Dispatcher) Effects() []Effect {
 	}
 	clear(d.marks)
 	d.marks = d.marks[:0]
+	for _, q := range d.ended {
+		if d.runtimes[q] == nil {
+			d.emit(EffectIdle, q)
+		}
+	}
+	d.ended = d.ended[:0]
 	d.taken = true
 	return d.effects
 }
@@ -64,22 +70,4 @@ func (d *Dispatcher) emitRemove(q ID, reason Reason, seq Seq, size int) {
 	d.lastRemove = len(d.effects)
 	f := d.emit(EffectRemove, q)
 	f.Reason, f.Run = reason, Run{First: seq, Count: 1, Bytes: uint64(size)}
-}
-
-// queueMark wants a Mark for r, at most one for all inputs between two calls of
-// Effects.
-func (d *Dispatcher) queueMark(r *runtime) {
-	if !r.markQueued {
-		r.markQueued = true
-		d.marks = append(d.marks, r)
-	}
-}
-
-func (d *Dispatcher) flushMark(r *runtime) {
-	if !r.markQueued {
-		return
-	}
-	r.markQueued = false
-	f := d.emit(EffectMark, r.q)
-	f.Seq, f.Epoch = r.high, d.cfg.Epoch
 }

@@ -4,28 +4,33 @@ import "slices"
 
 // entryState is where a known message stands with the Dispatcher.
 //
-//	          deliver             outcome            fact applied
-//	ready ---------------> acquired -----> settling ------------> (forgotten)
-//	  ^                     |    |   '---> modifying ---.
-//	  |   release, detach   |    '-- removed by others: gone --> (forgotten)
-//	  '---------------------'<--------------------------'
+//	          deliver                accepted, ...     fact applied
+//	ready -----------------> acquired -----> settling ------------> (forgotten)
+//	| ^                       |    |
+//	| |  released, modified,  |    '-- removed by others: gone ---> (forgotten)
+//	| '-----------------------'
+//	|   nobody is attached, a Modify is not answered
+//	'<---------------------------------------------> parked
+//	    a load brings it for a new consumer
 //
-// A settling or modifying entry whose proposal failed is ready again.
+// A settling entry whose proposal failed is ready again. A parked one is
+// forgotten when the answer comes: then the store knows all of it.
 type entryState uint8
 
 const (
-	ready     entryState = iota // waits for a consumer, in its runtime's ready or restricted list
-	acquired                    // out with holder, undecided, in holder.out
-	gone                        // out with holder, in holder.out, but removed meanwhile
-	settling                    // its Remove is proposed; in holder.out if it has a holder
-	modifying                   // its Modify is proposed; in holder.out if it has a holder
+	ready    entryState = iota // waits for a consumer, in its runtime's ready or restricted list
+	acquired                   // out with holder, undecided, in holder.out
+	gone                       // out with holder, in holder.out, but removed meanwhile
+	settling                   // its Remove is proposed; in holder.out if it has a holder
+	parked                     // back with the store, which does not know all of it yet; in no list
 )
 
 // entry is what the Dispatcher knows of one message.
 //
 // Invariant: it is in its runtime's table, and in the one list its state names.
-// Invariant: payload and annotations are set only while it is ready and loaded:
-// a message that is out, or came back, must not hold the store's memory.
+// Invariant: payload and annotations are set only while it is ready and loaded,
+// but for annotations that are ours: a message that is out, or came back, must
+// not hold the store's memory.
 type entry struct {
 	next, prev *entry
 	seq        Seq
@@ -34,16 +39,18 @@ type entry struct {
 	annotate   []byte
 	holder     *consumer
 	only       *restriction // nil: any consumer may get it
-	ref        uint64       // the connection's, from the outcome
+	ref        uint64       // settling: the connection's, from the outcome
 	fillFrom   LoadID       // a stub is filled by this load or a later one
 	size       int
-	stored     uint32 // delivery count in the store
+	count      uint32 // failed deliveries, as far as is known here or in the store
+	modifies   uint32 // of it that are proposed and not answered (runtime.modifies)
 	state      entryState
 	outcome    OutcomeKind
 	flags      Flags
 	loaded     bool // ready: it has its payload (else: a stub)
 	touched    bool // some consumer had it
 	late       bool // settling: for its deadline
+	ours       bool // annotate is from an outcome; the store may not have it yet
 }
 
 // restriction keeps a message from some consumers.

@@ -44,9 +44,12 @@ func (d *Dispatcher) hasRoom(r *runtime, size int) bool {
 // at once if nothing waits before it.
 func (d *Dispatcher) take(r *runtime, m *Message) {
 	e := d.pool.get()
-	e.seq, e.deadline, e.size, e.flags, e.stored = m.Seq, m.DeadlineMillis, len(m.Payload), m.Flags, m.DeliveryCount
+	e.seq, e.deadline, e.size, e.flags, e.count = m.Seq, m.DeadlineMillis, len(m.Payload), m.Flags, m.DeliveryCount
 	if !r.table.put(e) {
 		d.pool.put(e)
+		if e = r.table.get(m.Seq); e.state == parked {
+			d.unpark(r, e, m)
+		}
 		return
 	}
 	if c := r.hungry.first; c != nil && r.ready.first == nil && r.restricted.first == nil &&
@@ -54,8 +57,7 @@ func (d *Dispatcher) take(r *runtime, m *Message) {
 		d.hand(r, c, e, m.Payload, m.Annotations)
 		return
 	}
-	e.payload, e.annotate = m.Payload, m.Annotations
-	d.buffer(r, e)
+	d.fill(r, e, m)
 	r.ready.push(e)
 }
 
@@ -107,29 +109,12 @@ func (d *Dispatcher) removeEntry(r *runtime, e *entry) {
 	d.forget(r, e)
 }
 
-// Modified tells that a Modify was applied.
-func (d *Dispatcher) Modified(q ID, seq Seq) {
-	d.begin()
-	r := d.runtimes[q]
-	if r == nil {
-		return
-	}
-	e := r.table.get(seq)
-	if e == nil || e.state != modifying {
-		return
-	}
-	d.confirm(r, e)
-	d.comeBack(r, e, nil)
-	d.dispatch(r)
-	d.end(r)
-}
-
-// ProposalFailed tells that Remove or Modify effects for these messages will
-// not be applied, or that nobody knows. The messages are ready again; whoever
-// had told an outcome hears OutcomeFailed. The queue stands still for
-// CoolMillis, for what has failed would fail again at once; that is also why a
-// deadline that has come is left to the next look at the message.
-func (d *Dispatcher) ProposalFailed(q ID, runs []Run) {
+// RemoveFailed tells that Remove effects for these messages will not be
+// applied, or that nobody knows. The messages are ready again; whoever had told
+// an outcome hears OutcomeFailed. The queue stands still for CoolMillis, for
+// what has failed would fail again at once; that is also why a deadline that
+// has come is left to the next look at the message.
+func (d *Dispatcher) RemoveFailed(q ID, runs []Run) {
 	d.begin()
 	r := d.runtimes[q]
 	if r == nil {
@@ -139,7 +124,7 @@ func (d *Dispatcher) ProposalFailed(q ID, runs []Run) {
 	for _, run := range runs {
 		for seq := run.First; seq < run.End(); seq++ {
 			e := r.table.get(seq)
-			if e == nil || e.state != settling && e.state != modifying {
+			if e == nil || e.state != settling {
 				continue
 			}
 			if e.holder != nil {

@@ -126,10 +126,11 @@ func (d *Dispatcher) takeLoaded(r *runtime, id LoadID, msgs []Message, next Seq)
 		e := r.table.get(m.Seq)
 		switch {
 		case e != nil && e.state == ready && !e.loaded && e.fillFrom <= id:
-			e.payload, e.annotate, e.stored, e.size = m.Payload, m.Annotations, m.DeliveryCount, len(m.Payload)
-			d.buffer(r, e)
+			d.fill(r, e, m)
 		case e == nil && m.Seq >= r.loadPos && !r.wasRemoved(m.Seq, &cursor):
 			d.take(r, m)
+		case e != nil && e.state == parked && m.Seq >= r.loadPos:
+			d.unpark(r, e, m)
 		}
 	}
 	d.dropMissing(r, id, r.loadFrom, next)

@@ -101,3 +101,32 @@ func TestEffectsLetGo(t *testing.T) {
 	d.Configure(1, 0)
 	require.Nil(t, effects[0].Message.Payload)
 }
+
+// TestUnconfirmedModifiesAreBounded: a modified message is back in its place at
+// once, but until its Modify is a fact it counts as one of the consumer's
+// unsettled deliveries; a log that does not move stops who modifies in a circle.
+func TestUnconfirmedModifiesAreBounded(t *testing.T) {
+	const unsettled = 3
+	d := attached(DispatcherConfig{}, AttachOptions{MaxUnsettled: unsettled}, 1)
+	d.SetLimit(1, 1<<40)
+	d.Enqueued(1, []Message{{Seq: 1}})
+	for ref := uint64(1); ref <= unsettled; ref++ {
+		require.Equal(t, 1, deliveries(d))
+		d.Outcome(1, 1, ref, Outcome{Kind: Modified, Failed: true})
+		require.Equal(t, EffectModify, d.Effects()[0].Kind)
+		d.Loaded(1, LoadID(ref), []Message{{Seq: 1}}, 2)
+		checkDispatcher(t, d)
+	}
+	require.Zero(t, deliveries(d), "all that it may have unsettled is modified and not a fact")
+	d.Modified(1, 1)
+	effects := d.Effects()
+	require.Equal(t, EffectConfirmed, effects[0].Kind)
+	require.Equal(t, uint64(1), effects[0].Ref, "the oldest first")
+	require.Equal(t, EffectLoad, effects[1].Kind)
+	require.Len(t, effects, 2)
+	d.Loaded(1, unsettled, []Message{{Seq: 1, DeliveryCount: 1}}, 2)
+	effects = d.Effects()
+	require.Len(t, effects, 1)
+	require.Equal(t, uint32(unsettled), effects[0].Message.DeliveryCount, "known here, not yet stored")
+	checkDispatcher(t, d)
+}

@@ -30,8 +30,8 @@ type Outcome struct {
 
 	// Of Modified: Failed counts the delivery; Here excludes this consumer from
 	// the message for as long as it is attached; Annotations, if there are any,
-	// replace those of an earlier Modify (the broker has merged them). The
-	// effect that proposes the Modify aliases them.
+	// replace those of an earlier Modify (the broker has merged them). They are
+	// kept: they must not be changed any more.
 	Failed      bool
 	Here        bool
 	Annotations []byte

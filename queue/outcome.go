@@ -12,12 +12,15 @@ func (d *Dispatcher) Outcome(c ConsumerID, seq Seq, ref uint64, o Outcome) {
 	}
 	r := cons.runtime
 	e := r.table.get(seq)
+	if e != nil && e.holder != cons && r.isModifying(c, e) {
+		return
+	}
 	if cons.opts.Browse || e == nil || e.holder != cons {
 		f := d.emit(EffectConfirmed, r.q)
 		f.Consumer, f.Seq, f.Outcome, f.Ref = c, seq, o.Kind, ref
 		return
 	}
-	if e.state == settling || e.state == modifying {
+	if e.state == settling {
 		return
 	}
 	e.outcome, e.ref = o.Kind, ref
@@ -45,21 +48,21 @@ func (d *Dispatcher) Outcome(c ConsumerID, seq Seq, ref uint64, o Outcome) {
 // messages released MUST NOT be redelivered to the modifying link endpoint."
 // [amqp-messaging 3.4.5]
 func (d *Dispatcher) modified(r *runtime, e *entry, o Outcome) {
-	c := e.holder
-	if o.Failed && r.maxDeliveries != 0 && r.attempts(e)+1 >= r.maxDeliveries {
+	c, needsFact := e.holder, o.Failed || len(o.Annotations) > 0
+	switch {
+	case o.Failed && r.maxDeliveries != 0 && r.attempts(e)+1 >= r.maxDeliveries:
 		d.settle(r, e, Rejected)
+		return
+	case needsFact && e.expired(d.now):
+		d.settleLate(r, e)
 		return
 	}
 	if o.Here && !c.opts.NoExclude {
 		d.exclude(e, c)
 	}
-	if o.Failed || len(o.Annotations) > 0 {
-		e.state = modifying
-		f := d.emit(EffectModify, r.q)
-		f.Seq, f.Count, f.Annotations = e.seq, e.stored, o.Annotations
-		if o.Failed {
-			f.Count++
-		}
+	if needsFact {
+		d.proposeModify(r, e, o)
+		d.comeBack(r, e, nil)
 		return
 	}
 	d.confirm(r, e)
@@ -155,18 +158,18 @@ func (d *Dispatcher) comeBack(r *runtime, e *entry, cool *consumer) {
 
 // putBack is comeBack without a look at the deadline.
 func (d *Dispatcher) putBack(r *runtime, e *entry, cool *consumer) {
-	switch {
-	case len(r.consumers) == 0:
-		d.forget(r, e)
+	r.notLate(e)
+	switch waits := len(r.consumers) > 0 && e.seq < r.loadPos; {
+	case !waits && e.modifies > 0:
+		d.park(e)
 		return
-	case e.seq >= r.loadPos:
-		// The load that comes by will bring it. One that is under way may have
-		// read it as it was before.
+	case !waits:
+		// The load that comes by, if one does, will bring it. One that is under
+		// way may have read it as it was before.
 		r.loadStale = r.load != 0
 		d.forget(r, e)
 		return
 	}
-	r.notLate(e)
 	e.state, e.fillFrom = ready, d.nextLoad+1
 	d.stats.Acquired--
 	if cool != nil {

@@ -7,7 +7,7 @@ import "slices"
 //
 // Invariant, while consumers (other than browsers) are attached: every message
 // before loadPos that is alive, as far as facts have come, is in the table; of
-// those from loadPos on, only settling and modifying ones are. So what a load
+// those from loadPos on, only settling and parked ones are. So what a load
 // brings from before loadPos and is not in the table is dead already.
 // Invariant: without consumers nothing is ready: it is all in the store.
 type runtime struct {
@@ -37,9 +37,12 @@ type runtime struct {
 	late         int   // removals for a deadline that are proposed
 	stalledUntil int64 // nothing is proposed or loaded before; 0: not stalled
 
+	modifies fifo[openModify] // proposed, not answered
+
 	suspect         Seq // up to here a delivery by an earlier leader is implied
-	deliveredBefore Seq // up to here someone had it before the first attach
+	deliveredBefore Seq // up to here someone may have had it before the first attach
 	high            Seq // the highest that was delivered
+	marked          Seq // the highest of which the store knows that it was
 	markQueued      bool
 	maxDeliveries   uint32
 }
@@ -127,7 +130,8 @@ func (r *runtime) notLate(e *entry) {
 	}
 }
 
-// idle tells whether there is nothing left to know.
+// idle tells whether there is nothing left to know but what the store knows.
 func (r *runtime) idle() bool {
-	return len(r.consumers) == 0 && len(r.browsers) == 0 && r.table.n == 0
+	return len(r.consumers) == 0 && len(r.browsers) == 0 && r.table.n == 0 &&
+		r.modifies.len() == 0 && r.high <= r.marked
 }

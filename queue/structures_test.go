@@ -164,3 +164,24 @@ func TestPageEdges(t *testing.T) {
 		}
 	}
 }
+
+// TestFifo: the oldest comes first, whatever was taken between, and the list
+// does not grow with what went through it.
+func TestFifo(t *testing.T) {
+	var f fifo[int]
+	for i := range 10_000 {
+		f.push(i)
+		if i >= 100 {
+			require.Equal(t, i-100, f.pop())
+		}
+	}
+	require.LessOrEqual(t, cap(f.list), 1024)
+	x, ok := f.takeFirst(func(x *int) bool { return *x == 9_950 })
+	require.True(t, ok)
+	require.Equal(t, 9_950, x)
+	_, ok = f.takeFirst(func(x *int) bool { return *x == 9_950 })
+	require.False(t, ok)
+	require.Equal(t, 99, f.len())
+	require.Equal(t, 9_900, f.pop())
+	require.Equal(t, 9_901, f.all()[0])
+}

@@ -11,30 +11,22 @@ type timer struct {
 // timerQueue holds timers in the order in which they become due, which is the
 // order in which they are made: all run for CoolMillis, and now never goes
 // back. (Redelivery delays by policy will need a heap here.)
-type timerQueue struct {
-	list []timer
-	head int
-}
+type timerQueue struct{ fifo[timer] }
 
-func (t *timerQueue) push(x timer) {
-	if t.head > 64 && t.head*2 > len(t.list) {
-		t.list = append(t.list[:0], t.list[t.head:]...)
-		t.head = 0
+// next is when the next timer becomes due, 0: there is none.
+func (t *timerQueue) next() int64 {
+	if t.len() == 0 {
+		return 0
 	}
-	t.list = append(t.list, x)
+	return t.all()[0].at
 }
 
 // due takes out the next timer that is due.
 func (t *timerQueue) due(nowMillis int64) (timer, bool) {
-	if t.head == len(t.list) || t.list[t.head].at > nowMillis {
+	if t.len() == 0 || t.next() > nowMillis {
 		return timer{}, false
 	}
-	x := t.list[t.head]
-	t.head++
-	if t.head == len(t.list) {
-		t.list, t.head = t.list[:0], 0
-	}
-	return x, true
+	return t.pop(), true
 }
 
 // SetNow tells the time, Unix milliseconds. It never goes back: an earlier
@@ -42,12 +34,7 @@ func (t *timerQueue) due(nowMillis int64) (timer, bool) {
 func (d *Dispatcher) SetNow(nowMillis int64) { d.now = max(d.now, nowMillis) }
 
 // NextTick is when Tick wants to be called, Unix milliseconds; 0: never.
-func (d *Dispatcher) NextTick() int64 {
-	if d.timers.head == len(d.timers.list) {
-		return 0
-	}
-	return d.timers.list[d.timers.head].at
-}
+func (d *Dispatcher) NextTick() int64 { return d.timers.next() }
 
 // Tick is SetNow, and does what has become due. NextTick says when to call it;
 // to call it at other times does no harm.
