@@ -83,13 +83,18 @@ func (r *run) fillWithDeadlines(ctx context.Context, queues []string, d *deadlin
 // watchExpiry compares the queues' depth with the deadlines until all are empty.
 func (r *run) watchExpiry(ctx context.Context, t *running, depther peer.Depther, queues []string, d *deadlines) error {
 	const interval, patience = 50 * time.Millisecond, 30 * time.Second
+	if err := t.wait(ctx, time.Until(d.begin)); err != nil {
+		return err
+	}
+	stopProfile := r.perf.start(r)
+	defer stopProfile()
+	t.window.Set(true)
 	var worst time.Duration
 	var memory uint64
 	for depth := uint64(1); depth > 0; {
 		if err := t.wait(ctx, interval); err != nil {
 			return err
 		}
-		t.window.Set(time.Now().After(d.begin))
 		asked := time.Now()
 		depth = 0
 		for _, queue := range queues {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,6 +15,9 @@ import (
 // profiler records where the broker's CPU time goes, by perf(1). A nil one does
 // nothing.
 type profiler struct{ dir string }
+
+// padding is what perf fills its last column with.
+var padding = regexp.MustCompile(`(?m)[ .]+$`)
 
 // start records r's broker until the returned func is called, which leaves the
 // functions with the most samples in dir/CASE-PEER.perf.txt. A profile is a hint:
@@ -38,8 +42,8 @@ func (p *profiler) start(r *run) (stop func()) {
 			_ = record.Wait()                         // and ends by that signal
 		}
 		top, reportErr := exec.Command("perf", "report", "-i", data, "--stdio", "--no-children", "-g", "none",
-			"--percent-limit", "0.5", "--sort", "dso,symbol").CombinedOutput()
-		text := fmt.Sprintf("record: %v %s\nreport: %v\n%s", err, &log, reportErr, top)
+			"--percent-limit", "0.5", "-F", "overhead,dso,symbol").CombinedOutput()
+		text := fmt.Sprintf("record: %v %s\nreport: %v\n%s", err, &log, reportErr, padding.ReplaceAll(top, nil))
 		_ = os.WriteFile(name+".perf.txt", []byte(text), 0o644)
 	}
 }

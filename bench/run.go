@@ -54,10 +54,10 @@ func (r *run) measure(ctx context.Context, probeDir string) (err error) {
 		return fmt.Errorf("start: %w", err)
 	}
 	defer func() {
-		if err != nil {
+		if err = errors.Join(err, r.broker.Stop()); err != nil {
 			r.keepLog()
 		}
-		err = errors.Join(err, r.broker.Stop())
+		err = errors.Join(err, r.broker.Wipe())
 	}()
 	r.writtenBefore = r.deviceWritten()
 	if r.client, err = r.broker.Client(r.c.Client); err != nil {

@@ -43,6 +43,7 @@ func (f *fake) Start(context.Context) error                     { return nil }
 func (f *fake) Launch(context.Context) error                    { return nil }
 func (f *fake) Kill()                                           {}
 func (f *fake) Stop() error                                     { return nil }
+func (f *fake) Wipe() error                                     { return nil }
 func (f *fake) PIDs() []int                                     { return []int{os.Getpid()} }
 func (f *fake) DataDir() string                                 { return f.dir }
 func (f *fake) LogFile() string                                 { return filepath.Join(f.dir, "log") }

@@ -118,12 +118,13 @@ func (e *Entrepot) Kill() {
 // stopLimit is how long the broker may take to end after SIGTERM: it promises 10 s.
 const stopLimit = 10 * time.Second
 
-// Stop ends the broker in order, which is an error if it fails, and removes its
-// data.
+// Stop ends the broker in order; it is an error if that fails or takes too long.
 func (e *Entrepot) Stop() error {
-	err := e.process.Terminate(stopLimit)
-	return errors.Join(err, e.log.Close(), os.RemoveAll(e.dir))
+	return errors.Join(e.process.Terminate(stopLimit), e.log.Close())
 }
+
+// Wipe removes the store and the log.
+func (e *Entrepot) Wipe() error { return os.RemoveAll(e.dir) }
 
 // PIDs is the one process.
 func (e *Entrepot) PIDs() []int { return []int{e.process.PID()} }

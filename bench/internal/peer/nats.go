@@ -103,11 +103,14 @@ func (n *NATS) Launch(context.Context) (err error) {
 // Kill is SIGKILL.
 func (n *NATS) Kill() { n.process.kill() }
 
-// Stop ends the server, without ado, and removes its data.
+// Stop is Kill.
 func (n *NATS) Stop() error {
 	n.Kill()
-	return os.RemoveAll(n.dir)
+	return nil
 }
+
+// Wipe removes the streams, the configuration and the log.
+func (n *NATS) Wipe() error { return os.RemoveAll(n.dir) }
 
 // PIDs is the one process.
 func (n *NATS) PIDs() []int { return []int{n.process.pid()} }

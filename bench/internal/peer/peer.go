@@ -15,7 +15,7 @@ import (
 // and the clients.
 //
 // The life of one is: Install once; then for every run Start, any number of
-// Kill and Launch, and Stop.
+// Kill and Launch, Stop, and Wipe.
 type Broker interface {
 	// Name is what reports call it, "nats-2m".
 	Name() string
@@ -30,15 +30,17 @@ type Broker interface {
 	Launch(ctx context.Context) error
 	// Kill ends all processes with SIGKILL and returns when they are gone.
 	Kill()
-	// Stop ends the broker and removes its data.
+	// Stop ends the broker.
 	Stop() error
+	// Wipe removes all data and logs of a broker that has ended.
+	Wipe() error
 
 	// PIDs are the processes that make up the broker.
 	PIDs() []int
 	// DataDir is where all data is.
 	DataDir() string
 	// LogFile has what the broker wrote to its standard output and error since
-	// Start; it is there until Stop.
+	// Start; it is there until Wipe.
 	LogFile() string
 
 	// Declare makes durable, empty queues, several requests at a time.

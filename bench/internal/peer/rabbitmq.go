@@ -183,13 +183,16 @@ func (r *RabbitMQ) Kill() {
 	<-r.process.done
 }
 
-// Stop ends the node and its port mapper, without ado (an orderly end takes a
-// minute with some hundred queues), and removes the data.
+// Stop kills the node and its port mapper: an orderly end takes a minute with some
+// hundred queues.
 func (r *RabbitMQ) Stop() error {
 	r.Kill()
 	r.epmd.kill()
-	return os.RemoveAll(r.path(""))
+	return nil
 }
+
+// Wipe removes the node's home.
+func (r *RabbitMQ) Wipe() error { return os.RemoveAll(r.path("")) }
 
 // PIDs are the script, the VM and its helpers.
 func (r *RabbitMQ) PIDs() []int { return procstat.Tree(r.process.pid()) }
