@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"entrepot/broker/admin"
 	"entrepot/cluster"
@@ -187,6 +188,7 @@ func decodeSpec(spec []byte) (queue.Limits, error) {
 func (b *Broker) Metrics() admin.Metrics {
 	m := &b.metrics
 	t := b.shard.journal.Totals()
+	store := b.store.Metrics()
 	return admin.Metrics{
 		Received:  m.received.Load(),
 		Accepted:  m.accepted.Load(),
@@ -219,7 +221,10 @@ func (b *Broker) Metrics() admin.Metrics {
 		BytesWritten:      m.bytesWritten.Load(),
 		DiskFreeBytes:     b.node.diskFree.Load(),
 		DiskLow:           b.node.disk.shut.Load(),
+		StoreBytes:        store.DiskBytes,
+		StoreWritten:      store.WALBytes + store.FlushedBytes + store.IngestedBytes + store.CompactedBytes,
 		StoreStalls:       m.stalls.Load(),
+		OldestAgeSeconds:  b.oldestAge.read(time.Now()),
 		LogAppliedIndex:   b.shard.journal.AppliedIndex(),
 		LogDurableIndex:   b.shard.journal.DurableIndex(),
 		AcceptLatency:     m.acceptLatency,

@@ -39,6 +39,7 @@ type Broker struct {
 	names       *linkNames
 	node        *node
 	metrics     metrics
+	oldestAge   oldestAge
 	windowHigh  int64
 
 	store     *journal.Store
@@ -112,6 +113,7 @@ func (b *Broker) Start(ctx context.Context) (err error) {
 	b.goServe(func() {
 		b.node.watchDisk(ctx, b.cfg.Data, diskState{low: uint64(b.cfg.Limits.DiskLow), high: uint64(b.cfg.Limits.DiskHigh)})
 	})
+	b.goServe(func() { b.oldestAge.watch(ctx, b, b.shard.journal) })
 	if err := b.openDoors(); err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (s *Shard) applyPack(index uint64, data []byte) error {
 	}
 	res := &s.result
 	*res = Applied{AllOK: true, Replies: res.Replies[:0], Events: res.Events[:0], runs: res.runs[:0]}
-	entry := s.window.begin(index, now)
+	entry := s.window.begin(index, now, r.Header().NowMillis)
 	var last queue.ID
 	var lastActive bool
 	for {
@@ -121,7 +121,7 @@ func (s *Shard) applyPack(index uint64, data []byte) error {
 			}
 		}
 		if lastActive && reply.Status == queue.OK {
-			res.addEvent(&s.rec, &reply)
+			res.addEvent(&s.rec, &reply, r.Header().NowMillis)
 		}
 		res.Records++
 	}
@@ -183,14 +183,14 @@ func (s *Shard) died(q queue.ID, from, to queue.Seq, bytes uint64) {
 }
 
 // addEvent tells what rec did to an active queue.
-func (a *Applied) addEvent(rec *queue.Record, reply *queue.Reply) {
+func (a *Applied) addEvent(rec *queue.Record, reply *queue.Reply, nowMillis int64) {
 	a.Events = append(a.Events, Event{Reply: *reply})
 	e := &a.Events[len(a.Events)-1]
 	switch rec.Kind {
 	case queue.KindEnqueue:
 		e.Message = queue.Message{
 			Queue: rec.Queue, Seq: reply.Seq, Flags: rec.Flags,
-			DeadlineMillis: rec.DeadlineMillis, Payload: rec.Payload,
+			DeadlineMillis: rec.DeadlineMillis, ArrivedMillis: nowMillis, Payload: rec.Payload,
 		}
 	case queue.KindRemove:
 		at := len(a.runs)

@@ -94,7 +94,7 @@ func (d *dumper) row(key, value []byte) {
 		d.entry(key, value)
 	case kindMessage:
 		m, _ := decodeMessageValue(key, value)
-		d.printf("%d bytes flags %d deadline %d%s\n", len(m.payload), m.flags, m.deadlineMillis, d.shown(m.payload))
+		d.printf("%d bytes flags %d deadline %d arrived %d%s\n", len(m.payload), m.flags, m.deadlineMillis, m.arrivedMillis, d.shown(m.payload))
 	case kindName:
 		d.printf("q%d spec %q\n", binary.BigEndian.Uint32(body), body[4:])
 	case kindID:

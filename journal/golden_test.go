@@ -42,7 +42,7 @@ func TestValuesAreWhatTheyWere(t *testing.T) {
 		got  []byte
 	}{
 		{"01 02 0000000000000006 00000000000003e8 00000002 6578 64617461 cc23c28b", log},
-		{"01 00 01 00000000000003e8 626f6479 4ad3c814", appendMessageValue(nil, key, 1, 1000, []byte("body"))},
+		{"01 00 01 00000000000003e8 00000000000001f4 626f6479 98fa5382", appendMessageValue(nil, key, &storedMessage{1, 1000, 500, []byte("body")})},
 		{"01 00000009 73706563 8d18a03b", nameValue(key, 9, []byte("spec"))},
 		{"01 6e616d65 adf6d89e", plainValue(key, []byte("name"))},
 		{"01 00000003 6e6f7465 b7df945a", modifiedValue(key, modification{count: 3, annotations: []byte("note")})},
@@ -65,7 +65,7 @@ func TestCutValuesAreRefused(t *testing.T) {
 	modifiedKey := s.seqKey(nil, kindModified, 1, 1)
 	for _, c := range []struct{ key, value []byte }{
 		{logKey, log},
-		{messageKey, appendMessageValue(nil, messageKey, 0, 0, []byte("body"))},
+		{messageKey, appendMessageValue(nil, messageKey, &storedMessage{payload: []byte("body")})},
 		{nameKey, nameValue(nameKey, 1, []byte("spec"))},
 		{modifiedKey, modifiedValue(modifiedKey, modification{count: 1})},
 		{s.deadlineKey(nil, 1, 1, 1), []byte{1, 0, 0, 0, 1}},
@@ -88,7 +88,7 @@ func TestCutValuesAreRefused(t *testing.T) {
 		_, err := decodeStateRow(nil, whole[:n])
 		require.Error(t, err, "cut at %d", n)
 	}
-	require.Error(t, checkRow(messageKey, appendMessageValue(nil, []byte("other"), 0, 0, nil)), "a value under another key")
+	require.Error(t, checkRow(messageKey, appendMessageValue(nil, []byte("other"), &storedMessage{})), "a value under another key")
 }
 
 func TestPrefixEnd(t *testing.T) {

@@ -216,7 +216,7 @@ func (l *loader) readRuns() (found int, err error) {
 func (l *loader) add(seq queue.Seq, body storedMessage, rows map[queue.Seq]modification) {
 	m := queue.Message{
 		Queue: l.queue, Seq: seq, Flags: body.flags,
-		DeadlineMillis: body.deadlineMillis, Payload: l.keep(body.payload),
+		DeadlineMillis: body.deadlineMillis, ArrivedMillis: body.arrivedMillis, Payload: l.keep(body.payload),
 	}
 	mod, ok := l.modified[seq]
 	if row, inRow := rows[seq]; inRow {

@@ -162,8 +162,12 @@ func (w *windowLoader) fill() error {
 	s := w.shard
 	now := s.now()
 	for i, pack := range w.packs {
-		e := s.window.begin(w.indexes[i], now)
-		err := w.scan(i, func(at uint32, rec *queue.Record, refused bool) {
+		head, err := queue.ReadPackHeader(pack)
+		if err != nil {
+			return corrupt(appendLogKey(nil, s.sh, w.indexes[i]), "%v", err)
+		}
+		e := s.window.begin(w.indexes[i], now, head.NowMillis)
+		err = w.scan(i, func(at uint32, rec *queue.Record, refused bool) {
 			if refused {
 				e.refused = append(e.refused, at)
 				return

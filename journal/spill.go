@@ -202,10 +202,9 @@ func (s *Shard) liveBodies(dst []body, e *windowEntry, g *segment) []body {
 		}
 		for at = first; at < min(end, g.end()); at++ {
 			sl := &e.slots[g.slot+uint32(at-g.first)]
-			dst = append(dst, body{
-				payload: e.payload(sl), deadlineMillis: sl.deadlineMillis,
-				seq: at, queue: g.queue, flags: sl.flags,
-			})
+			dst = append(dst, body{seq: at, queue: g.queue, storedMessage: storedMessage{
+				flags: sl.flags, deadlineMillis: sl.deadlineMillis, arrivedMillis: e.arrivedMillis, payload: e.payload(sl),
+			}})
 		}
 	}
 }
@@ -218,6 +217,7 @@ func (s *Shard) settle(n int, applied uint64) {
 	s.inFlight = 0
 	s.keepWritten()
 	s.committing = nil
+	s.rounds++
 	for i := range s.scratch.bodies {
 		if d := s.scratch.bodies[i].deadlineMillis; d > 0 && d < s.dueFrom {
 			s.dueFrom = d // it went to the T rows behind the sweep

@@ -94,7 +94,7 @@ func (t *tableSet) body(sp space, b *body) error {
 		return err
 	}
 	t.key = sp.seqKey(t.key[:0], kindMessage, b.queue, b.seq)
-	t.value = appendMessageValue(t.value[:0], t.key, b.flags, b.deadlineMillis, b.payload)
+	t.value = appendMessageValue(t.value[:0], t.key, &b.storedMessage)
 	t.size += len(t.value)
 	return t.w.Set(t.key, t.value)
 }
@@ -137,11 +137,9 @@ func (t *tableSet) abandon(err error) error {
 
 // body is a live message on its way to its Q key.
 type body struct {
-	payload        []byte
-	deadlineMillis int64
-	seq            queue.Seq
-	queue          queue.ID
-	flags          queue.Flags
+	storedMessage
+	seq   queue.Seq
+	queue queue.ID
 }
 
 // ingestBodies writes bodies, in the order of keys, and ingests them.

@@ -14,7 +14,7 @@ import (
 // that a right value under a wrong key is found too. Big-endian.
 //
 //	L   | 1 | type u8 | term u64 | appended i64 ms | n u32 | extensions (n) | data ... | crc |
-//	Q   | 1 | tag u8  | flags u8 | deadline i64 ms | the message as it came ...        | crc |
+//	Q   | 1 | tag u8  | flags u8 | deadline i64 ms | arrived i64 ms | message ...       | crc |
 //	S   | 1 | value ...                                                               | crc |
 //	N   | 1 | q u32 | spec ...                                                        | crc |
 //	I   | 1 | name ...                                                                | crc |
@@ -23,7 +23,8 @@ import (
 //	M   | 1 | delivery count u32 | annotations ...                                    | crc |
 //	T   | 1 | size of the message u32 |
 //
-// The tag of Q is 0: the message is inline. Other tags are kept for pointers
+// The message in Q is the one that came, byte for byte, and arrived is the time
+// of the pack that brought it. The tag of Q is 0: the message is inline. Other tags are kept for pointers
 // to large bodies that stay elsewhere. T has no checksum: it is a hint, and
 // what it names is looked up in the queue's state.
 const (
@@ -31,7 +32,7 @@ const (
 	crcLen       = 4
 
 	logHeaderLen     = 1 + 1 + 8 + 8 + 4
-	messageHeaderLen = 1 + 1 + 1 + 8
+	messageHeaderLen = 1 + 1 + 1 + 8 + 8
 	tagInline        = 0
 	deadlineValueLen = 1 + 4
 )
@@ -116,21 +117,23 @@ func decodeLogValue(key, v []byte, e *Entry) error {
 	return nil
 }
 
-// appendMessageValue appends a message's value.
-func appendMessageValue(b, key []byte, flags queue.Flags, deadlineMillis int64, payload []byte) []byte {
+// appendMessageValue appends the value of m.
+func appendMessageValue(b, key []byte, m *storedMessage) []byte {
 	at := len(b)
-	b = append(b, valueVersion, tagInline, byte(flags))
-	b = binary.BigEndian.AppendUint64(b, uint64(deadlineMillis))
-	b = append(b, payload...)
+	b = append(b, valueVersion, tagInline, byte(m.flags))
+	b = binary.BigEndian.AppendUint64(b, uint64(m.deadlineMillis))
+	b = binary.BigEndian.AppendUint64(b, uint64(m.arrivedMillis))
+	b = append(b, m.payload...)
 	b = append(b, 0, 0, 0, 0)
 	seal(key, b[at:])
 	return b
 }
 
-// storedMessage is a decoded Q value; payload aliases it.
+// storedMessage is what a Q value holds; decoded, payload aliases the value.
 type storedMessage struct {
 	flags          queue.Flags
 	deadlineMillis int64
+	arrivedMillis  int64
 	payload        []byte
 }
 
@@ -148,6 +151,7 @@ func decodeMessageValue(key, v []byte) (storedMessage, error) {
 	return storedMessage{
 		flags:          queue.Flags(b[1]),
 		deadlineMillis: int64(binary.BigEndian.Uint64(b[2:])),
+		arrivedMillis:  int64(binary.BigEndian.Uint64(b[10:])),
 		payload:        b[messageHeaderLen-1:],
 	}, nil
 }

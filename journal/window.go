@@ -27,11 +27,13 @@ type window struct {
 // windowEntry is one applied entry.
 type windowEntry struct {
 	index     uint64
-	appliedAt time.Time
-	pack      []byte // nil if it has no message
-	slots     []slot
-	segments  []segment // rows of one queue, in order of appearance
-	refused   []uint32  // places of Enqueues that found no queue
+	appliedAt time.Time // by our clock
+	// arrivedMillis is the time of the pack: when its messages came in.
+	arrivedMillis int64
+	pack          []byte // nil if it has no message
+	slots         []slot
+	segments      []segment // rows of one queue, in order of appearance
+	refused       []uint32  // places of Enqueues that found no queue
 	// minDeadline is at most the earliest deadline of a live message, 0 if
 	// there is none.
 	minDeadline int64
@@ -81,14 +83,14 @@ func (e *windowEntry) cost() int64 {
 
 // begin makes the entry for a pack that is about to be applied. It joins the
 // window by push.
-func (w *window) begin(index uint64, now time.Time) *windowEntry {
+func (w *window) begin(index uint64, now time.Time, arrivedMillis int64) *windowEntry {
 	var e *windowEntry
 	if n := len(w.freeEntries); n > 0 {
 		e, w.freeEntries = w.freeEntries[n-1], w.freeEntries[:n-1]
 	} else {
 		e = new(windowEntry)
 	}
-	e.index, e.appliedAt = index, now
+	e.index, e.appliedAt, e.arrivedMillis = index, now, arrivedMillis
 	return e
 }
 
@@ -225,6 +227,7 @@ func (r segmentRef) message(seq queue.Seq, m *queue.Message) {
 		Flags:          s.flags,
 		Seq:            seq,
 		DeadlineMillis: s.deadlineMillis,
+		ArrivedMillis:  r.entry.arrivedMillis,
 		Payload:        r.entry.payload(s),
 	}
 }

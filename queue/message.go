@@ -10,6 +10,7 @@ type Message struct {
 	DeliveryCount  uint32 // from the store: the stored count; from the Dispatcher: what the peer is told on top of the sender's own
 	Seq            Seq
 	DeadlineMillis int64  // 0: never expires
+	ArrivedMillis  int64  // when the leader took it in, Unix milliseconds
 	Annotations    []byte // of a Modify, in the words of its author; empty: as they came
 	Payload        []byte // the message as it came
 }

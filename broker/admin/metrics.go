@@ -100,7 +100,7 @@ var families = []series{
 		func(m *Metrics) uint64 { return m.Messages }),
 	gauge("entrepot_message_bytes", "Bytes of the messages in all queues.",
 		func(m *Metrics) uint64 { return m.Bytes }),
-	{name: "entrepot_oldest_message_age_seconds", help: "Age of the oldest message in any queue; 0 when there is none.",
+	{name: "entrepot_oldest_message_age_seconds", help: "Age of the oldest message, looked for every 5 s; 0 when there is none. Exact while at most 64 queues hold messages, else the oldest of 64.",
 		value: func(m *Metrics) float64 { return m.OldestAgeSeconds }},
 	gauge("entrepot_window_bytes", "Bytes of messages that are in the log and in memory, and not yet in their queue's keys.",
 		func(m *Metrics) uint64 { return m.WindowBytes }),
