@@ -27,31 +27,66 @@ type Declared struct {
 //
 // Errors: *CorruptionError, and what Pebble says of the disk.
 func (s *Shard) Lookup(name string) (q queue.ID, spec []byte, ok bool, err error) {
-	s.mu.Lock()
-	q, spec, ok = s.pendingName(name)
-	s.mu.Unlock()
-	if ok {
-		return q, clone(spec), true, nil
-	}
-	key := s.space.nameKey(nil, name)
-	v, closer, err := s.store.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, nil, false, nil
-	}
+	err = s.whileNoRoundEnds(func() (then func(), err error) {
+		s.mu.Lock()
+		q, spec, ok = s.pendingName(name)
+		s.mu.Unlock()
+		if ok {
+			return func() {}, nil
+		}
+		var found queue.ID
+		found, spec, err = s.nameRow(s.space.nameKey(nil, name))
+		return func() {
+			if _, ok = s.machine.Queue(found); ok {
+				q, spec = found, s.newestSpec(found, spec)
+			}
+		}, err
+	})
 	if err != nil {
 		return 0, nil, false, fmt.Errorf("journal: look up %q: %w", name, err)
 	}
-	defer closer.Close()
-	q, spec, err = decodeNameValue(key, v)
-	if err != nil {
-		return 0, nil, false, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.machine.Queue(q); !ok {
+	if !ok {
 		return 0, nil, false, nil
 	}
-	return q, clone(s.newestSpec(q, spec)), true, nil
+	return q, clone(spec), true, nil
+}
+
+// whileNoRoundEnds reads rows by f, and then what is pending by the function
+// that f gives, under the lock. A round that ends in between has moved things
+// from pending to rows that were read before: then both are read again.
+func (s *Shard) whileNoRoundEnds(f func() (then func(), err error)) error {
+	for {
+		s.mu.Lock()
+		before := s.rounds
+		s.mu.Unlock()
+		then, err := f()
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		same := s.rounds == before
+		if same {
+			then()
+		}
+		s.mu.Unlock()
+		if same {
+			return nil
+		}
+	}
+}
+
+// nameRow reads an N row; q is 0 if there is none.
+func (s *Shard) nameRow(key []byte) (q queue.ID, spec []byte, err error) {
+	v, closer, err := s.store.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil, nil
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	q, spec, err = decodeNameValue(key, v)
+	spec = clone(spec)
+	return q, spec, errors.Join(err, closer.Close())
 }
 
 // pendingName finds a declaration that has no row yet. REQUIRES: s.mu.
@@ -105,31 +140,34 @@ func (s *Shard) Name(q queue.ID) (string, error) {
 //
 // Errors: *CorruptionError, and what Pebble says of the disk.
 func (s *Shard) List(prefix, after string, limit int) ([]Declared, error) {
-	fresh := s.listPending(prefix, after)
-	rows, err := s.listRows(prefix, after, limit, len(fresh))
-	if err != nil {
-		return nil, err
-	}
-	// Rows and pending may both have a queue that was being committed.
-	all := append(fresh, rows...)
-	slices.SortStableFunc(all, func(a, b Declared) int { return strings.Compare(a.Name, b.Name) })
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var out []Declared
-	for _, d := range all {
-		if n := len(out); n == limit || n > 0 && out[n-1].Name == d.Name {
-			if n == limit {
-				break
-			}
-			continue
+	err := s.whileNoRoundEnds(func() (then func(), err error) {
+		fresh := s.listPending(prefix, after)
+		rows, err := s.listRows(prefix, after, limit, len(fresh))
+		return func() { out = s.merge(append(fresh, rows...), limit) }, err
+	})
+	return out, err
+}
+
+// merge sorts what List has found, leaves out what is twice or gone, and
+// completes the rest. REQUIRES: s.mu.
+func (s *Shard) merge(found []Declared, limit int) []Declared {
+	slices.SortStableFunc(found, func(a, b Declared) int { return strings.Compare(a.Name, b.Name) })
+	var out []Declared
+	for _, d := range found {
+		if len(out) == limit {
+			break
 		}
-		if d.State, _ = s.machine.Queue(d.Queue); d.State.Tail == 0 {
-			continue // deleted
+		if n := len(out); n > 0 && out[n-1].Name == d.Name {
+			continue // pending, and in the rows of a round that goes on
 		}
-		d.Spec = clone(s.newestSpec(d.Queue, d.Spec))
-		out = append(out, d)
+		var ok bool
+		if d.State, ok = s.machine.Queue(d.Queue); ok {
+			d.Spec = clone(s.newestSpec(d.Queue, d.Spec))
+			out = append(out, d)
+		}
 	}
-	return out, nil
+	return out
 }
 
 // listPending gives the declarations without rows that List wants.

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -85,6 +86,41 @@ func TestSpillAgainstSettle(t *testing.T) {
 	require.EqualValues(t, messages, settled)
 	r.spill()
 	require.Empty(t, r.keys(kindMessage), "nothing is left behind")
+	r.close()
+}
+
+// TestNamesWhileRoundsEnd: what was applied is seen at once, in whichever of
+// fresh, committing or rows a round has put it by then. A lookup that had read
+// the row before the round and what is pending after it once gave the old
+// specification.
+func TestNamesWhileRoundsEnd(t *testing.T) {
+	r := newRig(t, memOptions())
+	r.declare(1)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				require.NoError(t, r.shard.round(false))
+			}
+		}
+	})
+	for i := range 1000 {
+		spec := fmt.Sprint(i)
+		r.do(func(b *queue.PackBuilder) { b.Update(1, []byte(spec)) })
+		_, got, ok, err := r.shard.Lookup(queueName(1))
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, spec, string(got))
+		list, err := r.shard.List("", "", 10)
+		require.NoError(t, err)
+		require.Equal(t, spec, string(list[0].Spec))
+	}
+	close(stop)
+	wg.Wait()
 	r.close()
 }
 

@@ -193,7 +193,7 @@ func (s *Shard) deleteRows(b *pebble.Batch, q queue.ID) error {
 		return err
 	}
 	nameKey := s.space.nameKey(nil, string(name))
-	owner, err := s.nameOwner(nameKey)
+	owner, _, err := s.nameRow(nameKey)
 	if err != nil {
 		return err
 	}
@@ -206,17 +206,4 @@ func (s *Shard) deleteRows(b *pebble.Batch, q queue.ID) error {
 		b.Delete(s.space.queueKey(nil, kindHead, q), nil),
 		b.DeleteRange(pages, prefixEnd(pages), nil),
 		b.DeleteRange(modified, prefixEnd(modified), nil))
-}
-
-// nameOwner is the queue that an N row names, 0 if there is no row.
-func (s *Shard) nameOwner(key []byte) (queue.ID, error) {
-	v, closer, err := s.store.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	q, _, err := decodeNameValue(key, v)
-	return q, errors.Join(err, closer.Close())
 }

@@ -30,6 +30,7 @@ type Shard struct {
 	// fresh takes what is applied, committing is what a round is writing; nil
 	// if there is no round.
 	fresh, committing *pending
+	rounds            uint64 // rounds that have ended, see whileNoRoundEnds
 	// written are modifications that have M rows, of messages in the window:
 	// those are read without the disk.
 	written   modifications

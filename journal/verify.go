@@ -313,7 +313,7 @@ func (v *verifier) nameOf(x *Shard, q queue.ID) error {
 	if err != nil {
 		return err
 	}
-	owner, err := x.nameOwner(x.space.nameKey(nil, string(name)))
+	owner, _, err := x.nameRow(x.space.nameKey(nil, string(name)))
 	if err == nil && owner < q {
 		err = corrupt(key, "the name %q leads to q%d", name, owner)
 	}
