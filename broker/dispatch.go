@@ -140,7 +140,9 @@ func (l *dispatchLoop) effects() {
 		case queue.EffectLoad:
 			l.shard.loads.post(*e)
 		case queue.EffectIdle:
-			l.shard.journal.SetActive(e.Queue, false)
+			if !l.d.Active(e.Queue) { // or somebody attached in the same round
+				l.shard.journal.SetActive(e.Queue, false)
+			}
 		default:
 			l.notify(e)
 		}

@@ -139,3 +139,36 @@ func TestConnectionsBeyondTheLimitAreClosed(t *testing.T) {
 	require.Error(t, err)
 	require.EqualValues(t, 1, b.Metrics().ConnectionsFailed["too-many-connections"])
 }
+
+// When the last consumer leaves and another one comes, both may be told to the
+// dispatcher in one round: the queue must stay active, or the newcomer never hears
+// of what is sent.
+func TestConsumersTakeTurns(t *testing.T) {
+	b := startBroker(t, testConfig(t.TempDir()))
+	sender, err := client(t, b).NewSender(t.Context(), "q", nil)
+	require.NoError(t, err)
+	attach := func() *amqp.Receiver {
+		conn, err := amqp.Dial(t.Context(), "amqp://"+b.Addresses()[0], &amqp.ConnOptions{ContainerID: "device-7"})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		s, err := conn.NewSession(t.Context(), nil)
+		require.NoError(t, err)
+		r, err := s.NewReceiver(t.Context(), "q", &amqp.ReceiverOptions{
+			Name:           "inbox",
+			SettlementMode: amqp.ReceiverSettleModeSecond.Ptr(), // AcceptMessage waits for the fact
+		})
+		require.NoError(t, err)
+		return r
+	}
+	attach()
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	for i := range 100 {
+		receiver := attach() // steals the link of the one before
+		require.NoError(t, sender.Send(ctx, amqp.NewMessage([]byte{byte(i)}), nil))
+		m, err := receiver.Receive(ctx, nil)
+		require.NoError(t, err, "round %d", i)
+		require.Equal(t, []byte{byte(i)}, m.GetData())
+		require.NoError(t, receiver.AcceptMessage(ctx, m))
+	}
+}
