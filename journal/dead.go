@@ -14,40 +14,55 @@ import (
 // The tombstones are on disk before the row that forgets the removals, and
 // after a crash the replayed removals bring back what was not cleared, so no
 // body is left behind for good.
-type deadRuns struct{ queues map[queue.ID][]seqRange }
+type deadRuns struct{ queues map[queue.ID]*deadQueue }
+
+// deadQueue is what is dead of one queue.
+type deadQueue struct {
+	ranges  []seqRange
+	mergeAt int // merge when there are so many ranges
+}
 
 // seqRange is the messages [from, to).
 type seqRange struct{ from, to queue.Seq }
 
-// mergeAt bounds the ranges of one queue between merges.
-const mergeAt = 1024
+// mergeLeast is how many ranges are not worth a merge. After one, the next comes
+// when there are twice as many as it left: messages that expire in no order may
+// leave a range each, and sorting all of them for every thousand would be
+// quadratic.
+const mergeLeast = 1024
 
 // add notes [from, to) of q.
 func (d *deadRuns) add(q queue.ID, from, to queue.Seq) {
 	if from >= to {
 		return
 	}
-	if d.queues == nil {
-		d.queues = map[queue.ID][]seqRange{}
-	}
-	ranges := d.queues[q]
-	if n := len(ranges); n > 0 && ranges[n-1].to == from { // the common case: settled in order
-		ranges[n-1].to = to
+	dq := d.queue(q)
+	if n := len(dq.ranges); n > 0 && dq.ranges[n-1].to == from { // the common case: settled in order
+		dq.ranges[n-1].to = to
 		return
 	}
-	ranges = append(ranges, seqRange{from, to})
-	if len(ranges)%mergeAt == 0 {
-		ranges = mergeRanges(ranges)
+	dq.ranges = append(dq.ranges, seqRange{from, to})
+	if len(dq.ranges) >= dq.mergeAt {
+		dq.ranges = mergeRanges(dq.ranges)
+		dq.mergeAt = max(mergeLeast, 2*len(dq.ranges))
 	}
-	d.queues[q] = ranges
+}
+
+func (d *deadRuns) queue(q queue.ID) *deadQueue {
+	dq := d.queues[q]
+	if dq == nil {
+		if d.queues == nil {
+			d.queues = map[queue.ID]*deadQueue{}
+		}
+		dq = &deadQueue{mergeAt: mergeLeast}
+		d.queues[q] = dq
+	}
+	return dq
 }
 
 // all notes every message of a queue that is no more.
 func (d *deadRuns) all(q queue.ID) {
-	if d.queues == nil {
-		d.queues = map[queue.ID][]seqRange{}
-	}
-	d.queues[q] = []seqRange{{0, ^queue.Seq(0)}}
+	d.queue(q).ranges = []seqRange{{0, ^queue.Seq(0)}}
 }
 
 // deadRange is one range to be cleared.
@@ -60,8 +75,8 @@ type deadRange struct {
 // forgets them.
 func (d *deadRuns) take() []deadRange {
 	var out []deadRange
-	for q, ranges := range d.queues {
-		for _, r := range mergeRanges(ranges) {
+	for q, dq := range d.queues {
+		for _, r := range mergeRanges(dq.ranges) {
 			out = append(out, deadRange{q, r})
 		}
 	}

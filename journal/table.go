@@ -99,10 +99,25 @@ func (t *tableSet) body(sp space, b *body) error {
 	return t.w.Set(t.key, t.value)
 }
 
-// clear adds a range tombstone.
+// rangeLeast is the shortest range that gets a range tombstone. Pebble holds those
+// of a table in memory and cuts them against each other, which costs far more than
+// a few tombstones of single keys; and messages that expire in no order leave
+// millions of short ranges.
+const rangeLeast = 16
+
+// clear adds tombstones.
 func (t *tableSet) clear(sp space, r deadRange) error {
 	if err := t.open(); err != nil {
 		return err
+	}
+	if r.to-r.from < rangeLeast {
+		for seq := r.from; seq < r.to; seq++ {
+			t.key = sp.seqKey(t.key[:0], kindMessage, r.queue, seq)
+			if err := t.w.Delete(t.key); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	return t.w.DeleteRange(
 		sp.seqKey(nil, kindMessage, r.queue, r.from), sp.seqKey(nil, kindMessage, r.queue, r.to))
