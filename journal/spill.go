@@ -39,11 +39,12 @@ import (
 //   - rows without what was behind them: impossible, tables are durable when
 //     Ingest returns, and the rows' batch is behind the entries in the WAL.
 //
-// Measured against a batch for the bodies (500,000 x 1 KiB random, no consumer,
-// taken in turn on the same machine; BenchmarkFillAndDrain): with one queue 5.8
-// us of CPU and 2.3 KiB written a message against 10.2 us and 4.1 KiB; with 100
-// queues, whose tables overlap and are compacted, 11.6-15 us against 12.6 us,
-// depending on how much a round takes.
+// Measured against a plain batch for the bodies (500,000 x 1 KiB random, no
+// consumer, two runs each in turn; BenchmarkFillAndDrain): with one queue 5.8 us of
+// CPU and 2.3 KiB written a message against 10.2 us and 4.1 KiB. With 100 queues the
+// tables overlapped and were compacted, and the batch was ahead, 12.6 us against
+// 15.4; larger rounds and tables of a queue's own have since brought that to 12-15
+// us, without a new comparison in one run.
 const (
 	// roundBytes is how much of the window one round takes at most. Much is
 	// good: the part of a queue in a table grows with it.
