@@ -36,9 +36,9 @@ type Broker interface {
 	// Delete removes the queue with its messages and detaches its links. It
 	// returns how many messages went. ErrNotFound: there is none.
 	Delete(ctx context.Context, name string) (messages uint64, err error)
-	// Purge removes the messages that wait in the queue, and leaves those that
-	// are with a consumer. It returns how many went. ErrNotFound: there is no
-	// such queue.
+	// Purge removes all messages of the queue, also those that are with a
+	// consumer: what it then says of them makes no difference. It returns how
+	// many went. ErrNotFound: there is no such queue.
 	Purge(ctx context.Context, name string) (messages uint64, err error)
 
 	// Metrics reads the totals. It costs the same with one queue and with a

@@ -27,7 +27,8 @@ type Metrics struct {
 	// Connections.
 	Connections       uint64            // open now
 	ConnectionsOpened uint64            // ever
-	ConnectionsFailed map[string]uint64 // that ended with an error, by its AMQP condition
+	ConnectionsFailed map[string]uint64 // that ended as nobody meant them to, by AMQP condition or another word
+	LinksFailed       map[string]uint64 // links, and sessions as a whole, that the broker refused or ended for a fault of the client's, by condition
 	LoginsRefused     uint64            // over AMQP and HTTP
 	Sessions          uint64            // open now
 	LinksIn           uint64            // on which clients send, attached now
@@ -109,8 +110,10 @@ var families = []series{
 		func(m *Metrics) uint64 { return m.Connections }),
 	count("entrepot_connections_opened_total", "AMQP connections ever opened.",
 		func(m *Metrics) uint64 { return m.ConnectionsOpened }),
-	countBy("condition", "entrepot_connections_failed_total", "AMQP connections that ended with an error, by its condition.",
+	countBy("condition", "entrepot_connections_failed_total", "AMQP connections that failed, by AMQP condition, or: hung-up, write-stalled, too-many-connections.",
 		func(m *Metrics) map[string]uint64 { return m.ConnectionsFailed }),
+	countBy("condition", "entrepot_links_failed_total", "AMQP links, and sessions as a whole, that were refused or ended for a fault of the client's, by condition.",
+		func(m *Metrics) map[string]uint64 { return m.LinksFailed }),
 	count("entrepot_logins_refused_total", "Wrong users or passwords, over AMQP and HTTP.",
 		func(m *Metrics) uint64 { return m.LoginsRefused }),
 	gauge("entrepot_sessions", "AMQP sessions open now.",

@@ -22,7 +22,7 @@ func (w *world) queueDeleteCommand() *cobra.Command {
 func (w *world) queuePurgeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "purge NAME...",
-		Short: "Remove the messages that wait in queues",
+		Short: "Remove all messages of queues, also those that are with a consumer",
 	}
 	return w.removing(cmd, "purged", (*adminclient.Client).Purge)
 }
