@@ -166,11 +166,13 @@ func (c *conn) close() error {
 	if err := c.flush(); err != nil {
 		return err
 	}
-	if err := c.socket.SetReadDeadline(time.Now().Add(load.SettleTimeout)); err != nil {
-		return err
-	}
+	deadline := time.Now().Add(load.SettleTimeout)
 	var event amqp.Event
 	for {
+		// Set each time: the end of a run's context, which may come late, sets it too.
+		if err := c.socket.SetReadDeadline(deadline); err != nil {
+			return err
+		}
 		n, err := c.socket.Read(c.input)
 		c.engine.Receive(c.input[:n], time.Now())
 		for c.engine.Next(&event) {
@@ -180,6 +182,9 @@ func (c *conn) close() error {
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline) {
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("close: %w", err)
