@@ -74,7 +74,14 @@ func (a *Authenticator) Enabled() bool { return len(a.hashes) > 0 }
 // time it takes about 50 ms of CPU and may wait for its turn; a password that
 // was right before takes a microsecond. Any goroutine may call it.
 func (a *Authenticator) Verify(name, password string) bool {
-	ok := a.check(name, password)
+	return a.VerifyUntil(nil, name, password)
+}
+
+// VerifyUntil is Verify for somebody who may go meanwhile: when gone is closed it
+// waits no longer for its turn, and says no. Else whoever connects, asks and goes
+// would make the line as long as he likes.
+func (a *Authenticator) VerifyUntil(gone <-chan struct{}, name, password string) bool {
+	ok := a.check(gone, name, password)
 	if !ok {
 		a.refused.Add(1)
 	}
@@ -84,7 +91,7 @@ func (a *Authenticator) Verify(name, password string) bool {
 // Refused is how often Verify has said no.
 func (a *Authenticator) Refused() uint64 { return a.refused.Load() }
 
-func (a *Authenticator) check(name, password string) bool {
+func (a *Authenticator) check(gone <-chan struct{}, name, password string) bool {
 	if !a.Enabled() || len(password) > maxPassword {
 		return false
 	}
@@ -92,7 +99,11 @@ func (a *Authenticator) check(name, password string) bool {
 	if a.remembered(name, mark) {
 		return true
 	}
-	a.slots <- struct{}{}
+	select {
+	case a.slots <- struct{}{}:
+	case <-gone:
+		return false
+	}
 	defer func() { <-a.slots }()
 	if a.remembered(name, mark) {
 		return true // found out by another connection while this one waited

@@ -76,3 +76,15 @@ func BenchmarkVerifyAgain(b *testing.B) {
 		a.Verify("ann", "apple")
 	}
 }
+
+func TestVerifyIsGivenUp(t *testing.T) {
+	hash, err := HashPassword("secret")
+	require.NoError(t, err)
+	a := NewAuthenticator([]User{{Name: "ann", PasswordHash: hash}})
+	for range cap(a.slots) {
+		a.slots <- struct{}{} // all cores are busy with others
+	}
+	gone := make(chan struct{})
+	close(gone)
+	require.False(t, a.VerifyUntil(gone, "ann", "secret"), "nobody waits for an answer that nobody wants")
+}
