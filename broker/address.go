@@ -18,10 +18,8 @@ type address struct {
 	narrow atomic.Pointer[queue.Limits] // the policy's limits, narrowed by what was declared
 
 	// gate is shut while the queue is full.
-	gate gate
-	// pending are messages in packs that are not applied yet: they count for the
-	// queue's limits.
-	pendingMessages, pendingBytes atomic.Int64
+	gate    gate
+	pending pending
 
 	consumers atomic.Int64 // links attached
 	unsettled atomic.Int64 // deliveries out with them
@@ -41,11 +39,34 @@ func (a *address) narrowBy(declared queue.Limits) {
 	a.narrow.Store(&limits)
 }
 
-// pend counts a message that is on its way into the queue (n is 1) or has got
-// there (n is -1).
-func (a *address) pend(n, sizeBytes int64) {
-	a.pendingMessages.Add(n)
-	a.pendingBytes.Add(sizeBytes)
+// pend counts a message that is on its way into the queue.
+func (a *address) pend(sizeBytes int) {
+	a.pending.add(1, int64(sizeBytes))
+	a.shard.broker.node.pending.add(1, int64(sizeBytes))
+}
+
+// unpend: a message has got there, or will not. It counted twice since it was
+// applied, so now there may be more room than whoever looked then could see.
+func (a *address) unpend(sizeBytes int) {
+	a.pending.add(-1, -int64(sizeBytes))
+	a.shard.broker.node.pending.add(-1, -int64(sizeBytes))
+	if a.gate.shut.Load() {
+		a.reopen()
+	}
+	a.shard.broker.node.reopen()
+}
+
+// pending are messages in packs that are not answered yet: they count for limits.
+type pending struct{ messages, bytes atomic.Int64 }
+
+func (p *pending) add(n, sizeBytes int64) {
+	p.messages.Add(n)
+	p.bytes.Add(sizeBytes)
+}
+
+// plus adds what is pending to what is there.
+func (p *pending) plus(messages, bytes uint64) (uint64, uint64) {
+	return messages + uint64(max(0, p.messages.Load())), bytes + uint64(max(0, p.bytes.Load()))
 }
 
 // full tells whether a message of size bytes would exceed the queue's limits, and
@@ -83,8 +104,10 @@ func (a *address) roomMessages() uint32 {
 
 // shut closes the gate, and opens it again at once if room was made meanwhile.
 func (a *address) shut() {
-	a.gate.close()
-	a.shard.watch(a)
+	if a.gate.close() {
+		a.shard.watched.add(a)
+	}
+	a.reopen()
 }
 
 // reopen opens the gate if a tenth of the queue's room is free again: fewer, and a
@@ -93,7 +116,7 @@ func (a *address) reopen() (open bool) {
 	l := a.limits()
 	messages, bytes := a.held()
 	if l.MaxMessages != 0 && messages > l.MaxMessages-(l.MaxMessages+9)/10 ||
-		l.MaxBytes != 0 && bytes > l.MaxBytes-l.MaxBytes/10 {
+		l.MaxBytes != 0 && bytes > l.MaxBytes-(l.MaxBytes+9)/10 {
 		return false
 	}
 	a.gate.open()
@@ -103,7 +126,7 @@ func (a *address) reopen() (open bool) {
 // held is what is in the queue and on its way there.
 func (a *address) held() (messages, bytes uint64) {
 	state, _ := a.shard.journal.Queue(a.id)
-	return state.Count + uint64(max(0, a.pendingMessages.Load())), state.Bytes + uint64(max(0, a.pendingBytes.Load()))
+	return a.pending.plus(state.Count, state.Bytes)
 }
 
 // addProducer makes p one of those that are told when the queue is deleted.

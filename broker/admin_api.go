@@ -116,7 +116,7 @@ func (b *Broker) Declare(ctx context.Context, name string, d admin.Declaration) 
 	if err := policy.Limits.CheckNarrow(limits); err != nil {
 		return admin.Queue{}, false, fmt.Errorf("%w: %v", admin.ErrInvalid, err)
 	}
-	created, err := b.directory.put(ctx, name, encodeSpec(d), limits)
+	created, err := b.directory.put(ctx, name, encodeSpec(d))
 	if err != nil {
 		return admin.Queue{}, false, err
 	}
@@ -213,6 +213,7 @@ func (b *Broker) Metrics() admin.Metrics {
 		Connections:       uint64(m.connections.Load()),
 		ConnectionsOpened: m.opened.Load(),
 		ConnectionsFailed: m.failedBy.read(),
+		LinksFailed:       m.faultedBy.read(),
 		LoginsRefused:     b.users.Refused(),
 		Sessions:          uint64(max(0, m.sessions.Load())),
 		LinksIn:           uint64(max(0, m.linksIn.Load())),

@@ -16,7 +16,7 @@ import (
 type attachment struct {
 	conn  *conn
 	link  *amqp.Link
-	want  wire.Attach // what the peer asked for
+	want  *wire.Attach // what the peer asked for; nil when it is answered
 	name  *nameHolder
 	addr  *address
 	ended bool
@@ -24,7 +24,7 @@ type attachment struct {
 
 // attached begins to answer a link that the client attaches.
 func (c *conn) attached(l *amqp.Link) {
-	a := &attachment{conn: c, link: l, want: *l.PeerAttach()}
+	a := &attachment{conn: c, link: l, want: l.PeerAttach()}
 	l.Data = a
 	if err := a.check(); err != nil {
 		a.refuse(err)
@@ -36,7 +36,7 @@ func (c *conn) attached(l *amqp.Link) {
 
 // check says what this broker can't do for a link at all.
 func (a *attachment) check() *amqp.Error {
-	w := &a.want
+	w := a.want
 	switch {
 	case w.Coordinator != nil:
 		return linkError(wire.CondNotImplemented, "attach.target: transactions are not supported")
@@ -95,7 +95,8 @@ func (a *attachment) stolen() {
 	switch e := a.link.Data.(type) {
 	case *attachment:
 		if !a.ended {
-			a.refuse(stolenError())
+			a.link.Refuse(stolenError())
+			a.abandon()
 		}
 	case interface{ expelled() }:
 		e.expelled()
@@ -108,6 +109,7 @@ func (a *attachment) openAddress() {
 		return
 	}
 	c := a.conn
+	c.opening++
 	c.broker.directory.open(a.address().V, func(addr *address, err *amqp.Error) {
 		if !c.post(func() { a.opened(addr, err) }) && addr != nil {
 			c.broker.directory.release(addr)
@@ -116,6 +118,7 @@ func (a *attachment) openAddress() {
 }
 
 func (a *attachment) opened(addr *address, err *amqp.Error) {
+	a.conn.opening--
 	switch {
 	case a.ended:
 		if addr != nil {
@@ -124,11 +127,11 @@ func (a *attachment) opened(addr *address, err *amqp.Error) {
 	case err != nil:
 		a.refuse(err)
 	case a.sender():
-		a.end()
 		a.becomeConsumer(addr)
-	default:
 		a.end()
+	default:
 		a.becomeProducer(addr)
+		a.end()
 	}
 }
 
@@ -169,13 +172,7 @@ func (a *attachment) becomeConsumer(addr *address) {
 	a.link.Accept(amqp.AcceptOptions{Source: &source})
 	addr.consumers.Add(1)
 	c.broker.metrics.linksOut.Add(1)
-	c.outbox(addr.shard).add(dispatchInput{
-		kind: inputAttach, consumer: s.id, queue: addr.id,
-		attach: &attachRequest{conn: c, consumer: s, options: queue.AttachOptions{
-			Browse:       s.browse,
-			MaxUnsettled: addr.limits().MaxUnsettled,
-		}},
-	})
+	s.attach(0)
 	c.schedule(s)
 }
 
@@ -188,6 +185,7 @@ var queueOutcomes = []wire.Symbol{
 
 func (a *attachment) refuse(err *amqp.Error) {
 	a.link.Refuse(err)
+	a.conn.faulted(err)
 	a.abandon()
 }
 
@@ -202,7 +200,7 @@ func (a *attachment) abandon() {
 }
 
 func (a *attachment) end() {
-	a.ended = true
+	a.ended, a.want = true, nil // its name's holder keeps the attachment itself
 	delete(a.conn.attaching, a)
 }
 

@@ -236,15 +236,18 @@ func (b *Broker) fatal(err error) {
 
 // serveConn takes a connection in, if there is room for one more.
 func (b *Broker) serveConn(nc net.Conn, limits *listenerLimits) {
-	c := newConn(b, nc, limits)
 	b.mu.Lock()
 	full := b.cfg.Limits.MaxConnections != 0 && uint64(len(b.conns)) >= b.cfg.Limits.MaxConnections
 	if full || b.stopping.Load() {
 		b.mu.Unlock()
-		b.metrics.connFailed("too-many-connections")
+		if full {
+			b.metrics.connFailed(endTooMany)
+			b.log.Warn("connection failed", "peer", nc.RemoteAddr().String(), "condition", endTooMany)
+		}
 		_ = nc.Close()
 		return
 	}
+	c := newConn(b, nc, limits)
 	b.conns[c] = struct{}{}
 	b.serving.Add(1)
 	b.mu.Unlock()

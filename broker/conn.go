@@ -9,16 +9,15 @@ import (
 	"entrepot/protocol/amqp/wire"
 )
 
+// What a client can make grow is bounded by not reading on: whatever it is that the
+// connection waits for then comes without the client, so reading goes on.
 const (
-	// outputHigh is how much unwritten output a connection may have before its
-	// owner stops delivering and stops reading: a peer that does not read can cost
-	// this much and no more.
-	outputHigh = 512 << 10
-	// writeStall is how long a peer may take nothing of a waiting output.
-	writeStall = 30 * time.Second
-	// keepSpare is the largest output buffer that a connection keeps for itself
-	// between two turns.
-	keepSpare = 1 << 20
+	// underwayHigh is how many bytes of messages may be in packs that are not
+	// answered. Credit asks for less; this is for a client that sends what it was
+	// once allowed when its messages turn out to be large.
+	underwayHigh = 16 << 20
+	// openingHigh is how many links may wait for their queues to be found or made.
+	openingHigh = 256
 )
 
 // A conn is one AMQP connection.
@@ -42,29 +41,34 @@ type conn struct {
 	wrote chan writeResult // writer -> owner
 	now   time.Time        // of this turn
 
-	writing bool   // a writer has the output
-	spare   []byte // the output buffer that is not the engine's now
+	output output
 
 	timer   *time.Timer
 	timerAt time.Time // zero: not set
 
-	user      string
 	container string
 	event     amqp.Event // the engine fills it in again and again
 	scratch   []byte     // for a patched header
 	attaching map[*attachment]struct{}
+	opening   int        // links whose queue is being found or made
 	slots     []endpoint // see endpoint.go
 	freeSlots []uint32
 	due       []schedulable // have something to do at the end of this turn
-	outboxes  []*outbox     // what this turn has for the shards
-	lastFault *amqp.Error   // why the connection ended, for the log
-	forced    bool          // we are closing it
+	dueSpare  []schedulable
+	senders   []*consumer // have something to send, in turn
+	outboxes  []*outbox   // what this turn has for the shards
 	sessions  int
-}
 
-type writeResult struct {
-	buf []byte
-	err error
+	waitingBytes int  // of deliveries that consumers have not sent
+	congested    bool // so many that consumers ask for no more
+
+	underwayBytes int // of messages in packs that are not answered
+
+	hungUp bool   // nothing more comes from the client
+	over   bool   // the engine has told the end of the connection
+	forced bool   // we are closing it
+	ending string // why we gave it up, where the engine does not know; see logEnd
+	faults int    // of its sessions and links
 }
 
 func newConn(b *Broker, nc net.Conn, limits *listenerLimits) *conn {
@@ -95,45 +99,70 @@ func (c *conn) run() {
 	var todo []func()
 	for {
 		c.endTurn()
-		if c.engine.Done() && !c.writing {
+		if c.finished() {
 			return
 		}
 		in := c.in
-		if c.engine.Pending() > outputHigh || c.writing && c.engine.Pending() > outputHigh/4 || c.engine.Waiting() {
-			in = nil // let the peer read first
+		if !c.mayRead() {
+			in = nil
 		}
 		select {
 		case k, ok := <-in:
 			c.now = time.Now()
-			if !ok {
-				c.in = nil
-				c.engine.ReceiveEOF(nil)
-				c.handleEvents()
-				return
-			}
-			c.broker.metrics.bytesRead.Add(uint64(k.n))
-			c.engine.Receive(k.bytes(), c.now)
-			c.handleEvents()
-			k.free()
+			c.input(k, ok)
 		case <-c.mail.signal:
 			c.now = time.Now()
-			todo = c.mail.take(todo)
-			for _, f := range todo {
-				f()
-			}
+			todo = runAll(c.mail.take(todo))
 		case w := <-c.wrote:
 			c.now = time.Now()
-			c.writing = false
-			c.keep(w.buf)
-			if w.err != nil {
-				c.socketFailed(w.err)
-				return
-			}
+			c.written(w)
 		case c.now = <-c.timer.C:
 			c.timerAt = time.Time{}
-			c.spare = nil // a connection that only waits owns no buffer
+			c.rest()
 		}
 	}
+}
+
+// runAll runs what came by mail, and lets go of it: what a mail brought must not be
+// kept alive until the next one.
+func runAll(todo []func()) []func() {
+	for _, f := range todo {
+		f()
+	}
+	clear(todo)
+	return todo[:0]
+}
+
+// input takes in what the reader has read; ok is false when the client has hung up.
+func (c *conn) input(k chunk, ok bool) {
+	if !ok {
+		c.in, c.hungUp = nil, true
+		return
+	}
+	c.broker.metrics.bytesRead.Add(uint64(k.n))
+	c.engine.Receive(k.bytes(), c.now)
+	c.handleEvents()
+	k.free()
+}
+
+// finished tells that the connection has nothing left to do. A client may hang up
+// as soon as it has said close; what is still on its way to it is written all the
+// same.
+func (c *conn) finished() bool {
+	if c.output.writing {
+		return c.hungUp && !c.over
+	}
+	return c.hungUp || c.engine.Done()
+}
+
+// mayRead tells whether the client is read on.
+func (c *conn) mayRead() bool {
+	switch {
+	case c.outputHigh(), c.engine.Waiting(), c.opening >= openingHigh, c.underwayBytes >= underwayHigh:
+		return false
+	}
+	// With something under way there will be an answer, and another look.
+	return c.underwayBytes == 0 || !c.broker.shard.busy.shut.Load()
 }
 
 // readLoop is the reader goroutine.
@@ -163,6 +192,9 @@ func (c *conn) endTurn() {
 }
 
 func (c *conn) tick() {
+	if !c.mayRead() && !c.hungUp {
+		c.engine.Receive(nil, c.now) // silence that is our own doing is none
+	}
 	next := c.engine.Tick(c.now)
 	c.handleEvents()
 	switch {
@@ -173,49 +205,39 @@ func (c *conn) tick() {
 	}
 }
 
-// writeOut hands the engine's output to the kernel, and what the kernel does not
-// take to a writer goroutine.
-func (c *conn) writeOut() {
-	for !c.writing && c.engine.Pending() > 0 {
-		buf := c.engine.TakeOutput(c.spare)
-		c.spare = nil
-		c.broker.metrics.bytesWritten.Add(uint64(len(buf)))
-		n, err := c.socket.tryWrite(buf)
-		if err != nil {
-			c.keep(buf)
-			c.socketFailed(err)
-			return
+// rest gives back what only a busy connection needs. One that has nothing to say
+// comes here before long.
+func (c *conn) rest() {
+	c.output.spare, c.scratch, c.due, c.dueSpare, c.senders = nil, nil, trimmed(c.due), nil, trimmed(c.senders)
+	for _, o := range c.outboxes {
+		o.inputs = trimmed(o.inputs)
+	}
+	for _, e := range c.slots {
+		if e != nil {
+			e.rest()
 		}
-		if n == len(buf) {
-			c.keep(buf)
-			c.runDue() // there is room again
-			c.flushOutboxes()
-			continue
-		}
-		c.writing = true
-		go func() {
-			err := c.socket.write(buf[n:], writeStall)
-			c.wrote <- writeResult{buf, err}
-		}()
 	}
 }
 
-// keep takes back an output buffer.
-func (c *conn) keep(buf []byte) {
-	if cap(buf) <= keepSpare {
-		c.spare = buf[:0]
+// trimmed gives up the room of a list that is empty.
+func trimmed[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
 	}
-}
-
-func (c *conn) socketFailed(err error) {
-	c.engine.ReceiveEOF(err)
-	c.handleEvents()
+	return list
 }
 
 // teardown gives back everything that the connection held. Messages that it had
 // not settled go back to their places.
 func (c *conn) teardown() {
-	c.mail.close()
+	if c.hungUp {
+		c.ending = endHungUp
+		c.engine.ReceiveEOF(nil)
+		c.handleEvents()
+	}
+	// Who has posted something relies on it: it may bring what is to be given back.
+	runAll(c.mail.close())
+	c.letGo()
 	c.timer.Stop()
 	c.socket.close()
 	for _, e := range c.slots {
@@ -223,13 +245,30 @@ func (c *conn) teardown() {
 			e.gone()
 		}
 	}
-	for a := range c.attaching {
-		a.abandon()
-	}
 	c.flushOutboxes()
 	c.broker.connEnded(c)
 	for k := range c.drainReader() {
 		k.free()
+	}
+}
+
+// letGo ends all links: the connection is over.
+func (c *conn) letGo() {
+	c.over = true
+	c.detachAll(func(*amqp.Session) bool { return true })
+}
+
+// detachAll ends the links of the sessions that ended.
+func (c *conn) detachAll(ended func(*amqp.Session) bool) {
+	for _, e := range c.slots {
+		if e != nil && ended(e.session()) {
+			e.detached()
+		}
+	}
+	for a := range c.attaching {
+		if ended(a.link.Session()) {
+			a.abandon()
+		}
 	}
 }
 
@@ -247,17 +286,4 @@ func (c *conn) drainReader() chan chunk {
 func (c *conn) closeWith(condition wire.Symbol, description string) {
 	c.forced = true
 	c.engine.Close(&amqp.Error{Scope: amqp.ScopeConnection, Condition: condition, Description: description})
-}
-
-// logEnd writes the one line that a connection's end is worth.
-func (c *conn) logEnd(err *amqp.Error, remote bool) {
-	switch {
-	case err == nil:
-		c.log.Debug("connection closed", "container", c.container)
-	case remote || c.forced:
-		c.log.Info("connection closed", "container", c.container, "condition", err.Condition, "reason", err.Description)
-	default:
-		c.broker.metrics.connFailed(string(err.Condition))
-		c.log.Warn("connection failed", "container", c.container, "condition", err.Condition, "reason", err.Description)
-	}
 }

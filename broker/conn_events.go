@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"time"
-
 	"entrepot/protocol/amqp"
 	"entrepot/protocol/amqp/wire"
 	"entrepot/queue"
@@ -25,25 +23,42 @@ func (c *conn) handle(ev *amqp.Event) {
 		if e := endpointOf(ev.Link); e != nil {
 			e.outcome(&ev.Outcome)
 		}
-	case amqp.EventLinkFlow:
+	case amqp.EventLinkFlow, amqp.EventPeerSettled:
 		if e := endpointOf(ev.Link); e != nil {
 			e.flow()
 		}
+	default:
+		c.handleSeldom(ev)
+	}
+}
+
+func (c *conn) handleSeldom(ev *amqp.Event) {
+	switch ev.Kind {
 	case amqp.EventLinkAttached:
 		c.attached(ev.Link)
 	case amqp.EventLinkDetached:
 		c.linkDetached(ev.Link)
+		c.ended(ev)
 	case amqp.EventSessionBegun:
 		c.sessions++
 		c.broker.metrics.sessions.Add(1)
 	case amqp.EventSessionEnded:
 		c.sessionEnded(ev.Session)
+		c.ended(ev)
 	case amqp.EventSASLInit:
 		c.authenticate(ev.SASL)
 	case amqp.EventOpened:
 		c.opened(ev.Open)
 	case amqp.EventClosed:
+		c.letGo()
 		c.logEnd(ev.Err, ev.Remote)
+	}
+}
+
+// ended looks at why a link or session is over: by our own doing, for a fault?
+func (c *conn) ended(ev *amqp.Event) {
+	if ev.Err != nil && !ev.Remote {
+		c.faulted(ev.Err)
 	}
 }
 
@@ -55,7 +70,8 @@ func endpointOf(l *amqp.Link) endpoint {
 }
 
 // authenticate checks a login. A password costs tens of milliseconds to check, so
-// that is done aside; the engine holds back what the client has pipelined.
+// that is done aside, unless the client goes meanwhile; the engine holds back what
+// the client has pipelined.
 func (c *conn) authenticate(s amqp.SASLInit) {
 	if s.Mechanism == amqp.MechanismAnonymous {
 		c.engine.Authenticate(c.limits.anonymous)
@@ -63,12 +79,10 @@ func (c *conn) authenticate(s amqp.SASLInit) {
 	}
 	users := c.broker.users
 	go func() {
-		ok := users.Verify(s.User, s.Password)
+		ok := users.VerifyUntil(c.mail.done, s.User, s.Password)
 		c.post(func() {
-			if ok {
-				c.user = s.User
-			} else {
-				c.log.Warn("login refused", "user", s.User)
+			if !ok {
+				c.log = c.log.With("user", s.User)
 			}
 			c.engine.Authenticate(ok)
 			c.handleEvents()
@@ -90,16 +104,7 @@ func (c *conn) opened(open *wire.Open) {
 func (c *conn) sessionEnded(s *amqp.Session) {
 	c.sessions--
 	c.broker.metrics.sessions.Add(-1)
-	for _, e := range c.slots {
-		if e != nil && e.on(s) {
-			e.detached()
-		}
-	}
-	for a := range c.attaching {
-		if a.link.Session() == s {
-			a.abandon()
-		}
-	}
+	c.detachAll(func(of *amqp.Session) bool { return of == s })
 }
 
 func (c *conn) linkDetached(l *amqp.Link) {
@@ -109,13 +114,6 @@ func (c *conn) linkDetached(l *amqp.Link) {
 	case *attachment:
 		e.abandon()
 	}
-}
-
-// retrySoon gives a producer another turn in a moment. The journal or the batcher
-// is behind, and has nobody to call.
-func (c *conn) retrySoon(p *producer) {
-	const soon = 5 * time.Millisecond
-	time.AfterFunc(soon, func() { c.post(func() { c.schedule(p) }) })
 }
 
 // Done implements cluster.Waiter: packs with messages of this connection have been

@@ -8,16 +8,10 @@ import (
 	"entrepot/queue"
 )
 
-// consumerAhead is the most deliveries that wait here for a link's turn, however
-// much credit it has: enough to fill a socket, and little to take back when the
-// link goes.
-const consumerAhead = 512
-
 // A consumer is a link on which we send a queue's messages to a client.
 //
-// The dispatcher decides which messages; it sees the link's credit as a limit on
-// the number of deliveries ever (see queue.Dispatcher.SetLimit), which this
-// endpoint moves on as the engine sends.
+// The dispatcher decides which messages; what it is asked for is in
+// consumer_credit.go, what becomes of them in consumer_outcome.go.
 //
 // Owner: the connection's owner.
 type consumer struct {
@@ -30,17 +24,12 @@ type consumer struct {
 	name   *nameHolder
 	browse bool
 	// byDefault is what becomes of a delivery that the client settles without a
-	// word [amqp-messaging 3.5.3 default-outcome].
+	// terminal state [amqp-messaging 3.5.3 default-outcome].
 	byDefault wire.DeliveryState
 
-	waiting []queue.Message // from the dispatcher, not yet sent; from next on
-	next    int
-	seen    uint64 // deliveries that came from the dispatcher
-	limit   uint64 // the last one that the dispatcher was told
-	held    bool   // a delivery was returned: nothing comes before the next limit
-
-	drainTold bool // the dispatcher knows of the drain
-	drainDone bool // and has nothing more for it
+	waiting waiting
+	sending bool // is in conn.senders
+	demand  demand
 
 	// unconfirmed are deliveries whose outcome the client wants to see settled by
 	// us, once it is a fact. Not by seq: a modified message may come again before
@@ -53,15 +42,59 @@ type consumer struct {
 	over      bool
 }
 
-type unconfirmed struct {
-	id    amqp.DeliveryID
-	state wire.DeliveryState
+// attach tells the dispatcher of the consumer; a browser begins at from, 0 is the
+// queue's head.
+func (s *consumer) attach(from queue.Seq) {
+	s.conn.outbox(s.addr.shard).add(dispatchInput{
+		kind: inputAttach, consumer: s.id, queue: s.addr.id,
+		attach: &attachRequest{conn: s.conn, consumer: s, from: from, options: queue.AttachOptions{
+			Browse:       s.browse,
+			MaxUnsettled: s.addr.limits().MaxUnsettled,
+		}},
+	})
+}
+
+// waiting are deliveries from the dispatcher that are not sent yet, in order.
+type waiting struct {
+	list  []queue.Message // from next on
+	next  int
+	bytes int
+}
+
+func (w *waiting) len() int              { return len(w.list) - w.next }
+func (w *waiting) first() *queue.Message { return &w.list[w.next] }
+
+func (w *waiting) push(m *queue.Message) {
+	w.list = append(w.list, *m)
+	w.bytes += len(m.Payload)
+}
+
+// dropFirst forgets the first one, and lets its payload go.
+func (w *waiting) dropFirst() (sizeBytes int) {
+	sizeBytes = len(w.first().Payload)
+	w.bytes -= sizeBytes
+	*w.first() = queue.Message{}
+	if w.next++; w.next == len(w.list) {
+		w.list, w.next = w.list[:0], 0
+	}
+	return sizeBytes
+}
+
+// popLast takes the last one back.
+func (w *waiting) popLast() queue.Message {
+	last := len(w.list) - 1
+	m := w.list[last]
+	w.bytes -= len(m.Payload)
+	w.list[last] = queue.Message{}
+	w.list = w.list[:last]
+	return m
 }
 
 // receive takes a delivery from the dispatcher.
 func (s *consumer) receive(m *queue.Message) {
-	s.seen++
-	s.waiting = append(s.waiting, *m)
+	s.demand.seen++
+	s.waiting.push(m)
+	s.conn.waitingBytes += len(m.Payload)
 	s.conn.schedule(s)
 }
 
@@ -75,30 +108,29 @@ func (s *consumer) turn() {
 	if s.over {
 		return
 	}
-	s.sendWaiting()
+	if !s.sending {
+		s.sendSome()
+	}
 	s.returnExcess()
-	s.moveLimit()
-	s.finishDrain()
+	s.answerDrain()
+	s.tellDemand()
 }
 
-func (s *consumer) left() int { return len(s.waiting) - s.next }
+// sendQuantum is about how many bytes a consumer sends before its neighbours on the
+// connection have their turn.
+const sendQuantum = 64 << 10
 
-func (s *consumer) sendWaiting() {
-	for s.left() > 0 && s.link.Ready() > 0 {
-		if s.conn.outputFull() {
-			s.conn.schedule(s)
-			break
+// sendSome sends what waits, as far as link and session allow, up to a quantum.
+func (s *consumer) sendSome() {
+	for quantum := sendQuantum; s.waiting.len() > 0 && s.link.Ready() > 0; {
+		if quantum <= 0 || s.conn.outputFull() {
+			s.conn.sendLater(s)
+			return
 		}
-		m := &s.waiting[s.next]
-		s.send(m)
-		*m = queue.Message{}
-		s.next++
-	}
-	if s.left() == 0 {
-		s.waiting, s.next = s.waiting[:0], 0
-		if cap(s.waiting) > consumerAhead {
-			s.waiting = nil
-		}
+		s.send(s.waiting.first())
+		size := s.waiting.dropFirst()
+		s.conn.waitingBytes -= size
+		quantum -= size
 	}
 }
 
@@ -126,10 +158,9 @@ func (s *consumer) send(m *queue.Message) {
 		Body:    rest,
 		Settled: s.link.SndSettleMode() == wire.SenderSettled,
 	})
-	metrics := &s.conn.broker.metrics
 	switch {
 	case err == nil:
-		metrics.delivered.Add(1)
+		s.conn.broker.metrics.delivered.Add(1)
 		s.sent(m)
 	case errors.Is(err, amqp.ErrTooLarge):
 		s.unsendable(m.Seq)
@@ -178,217 +209,46 @@ func (s *consumer) unsendable(seq queue.Seq) {
 	}
 }
 
-// giveBack returns an unsent delivery to its place, uncounted.
-func (s *consumer) giveBack(seq queue.Seq) {
-	if s.browse {
-		return
-	}
-	s.held = true
-	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: inputReturn, consumer: s.id, seq: seq})
-}
-
-// tell passes on an outcome; ref, if it is not 0, comes back with its confirmation.
-func (s *consumer) tell(seq queue.Seq, ref uint64, o queue.Outcome) {
-	s.conn.broker.metrics.settledBy(o.Kind)
-	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: inputOutcome, consumer: s.id, seq: seq, ref: ref, outcome: o})
-}
-
-// returnExcess gives back what waits beyond the link's credit: the client has
-// taken credit back, and others may have some.
-func (s *consumer) returnExcess() {
-	if s.browse {
-		return // copies are nobody else's
-	}
-	for credit := int(s.link.Credit()); s.left() > credit; {
-		last := len(s.waiting) - 1
-		s.giveBack(s.waiting[last].Seq)
-		s.waiting = s.waiting[:last]
-	}
-}
-
-// moveLimit tells the dispatcher the link's credit, but not for every message.
-func (s *consumer) moveLimit() {
-	ahead := min(int(s.link.Credit()), consumerAhead) - s.left()
-	want := s.seen + uint64(max(ahead, 0))
-	switch {
-	case s.link.Draining():
-		if s.drainTold && !s.held {
-			return
-		}
-		s.drainTold, s.drainDone = true, false
-		s.tellLimit(inputDrain, want)
-	case s.held, want < s.limit, want > s.limit && (s.limit <= s.seen || want-s.limit >= consumerAhead/4):
-		s.drainTold = false
-		s.tellLimit(inputLimit, want)
-	}
-}
-
-func (s *consumer) tellLimit(kind inputKind, limit uint64) {
-	s.held = false
-	s.limit = limit
-	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: kind, consumer: s.id, limit: limit})
-}
-
-// drained: the dispatcher has nothing more for the credit that is drained.
-func (s *consumer) drained() {
-	s.drainDone = true
-	s.conn.schedule(s)
-}
-
-// finishDrain answers a drain when all that the dispatcher had for it is sent.
-// More credit than consumerAhead is drained in steps.
-func (s *consumer) finishDrain() {
-	if !s.drainDone || s.left() > 0 {
-		return
-	}
-	s.drainDone = false
-	if s.limit == s.seen && s.link.Draining() && s.link.Credit() > 0 { // the limit was used up, not the queue
-		s.drainTold = false
-		s.conn.schedule(s)
-		return
-	}
-	s.drainTold = false
-	s.limit = s.seen
-	if s.link.Draining() {
-		s.link.Drained()
-	}
-}
-
-// outcome passes on what the client made of a delivery.
-func (s *consumer) outcome(o *amqp.Outcome) {
-	state := o.State
-	if state.Kind == wire.StateNone && o.Settled {
-		state = s.byDefault
-	}
-	out, terminal := queueOutcome(&state)
-	switch {
-	case state.Kind == wire.StateTransactional || state.Kind == wire.StateDeclared:
-		s.link.Detach(true, &amqp.Error{Condition: wire.CondNotImplemented,
-			Description: "disposition.state: transactions are not supported"})
-		s.detached()
-		return
-	case !terminal && !o.Settled:
-		return // received, or nothing said yet
-	case !terminal:
-		out = queue.Outcome{Kind: queue.Released}
-	}
-	if s.browse {
-		if !o.Settled {
-			s.link.SettleOut(o.ID, state)
-		}
-		return
-	}
-	seq := queue.Seq(o.Ref)
-	if out.Kind == queue.Modified {
-		out.Annotations = s.mergedAnnotations(seq, state.Modified.MessageAnnotations)
-	}
-	delete(s.annotated, seq)
-	s.countOut(-1)
-	var ref uint64
-	if !o.Settled {
-		if s.unconfirmed == nil {
-			s.unconfirmed = map[uint64]unconfirmed{}
-		}
-		s.lastRef++
-		ref = s.lastRef
-		s.unconfirmed[ref] = unconfirmed{o.ID, settledState(state)}
-	}
-	s.tell(seq, ref, out)
-}
-
-// settledState is what we say when we settle: the state without what it aliases.
-func settledState(state wire.DeliveryState) wire.DeliveryState {
-	return wire.DeliveryState{Kind: state.Kind}
-}
-
-// mergedAnnotations are the annotations that the message gets by modified: its
-// earlier ones, replaced or followed by these.
-func (s *consumer) mergedAnnotations(seq queue.Seq, added wire.Raw) []byte {
-	earlier := wire.Raw(s.annotated[seq])
-	if len(added) == 0 {
-		return earlier
-	}
-	merged, err := wire.MergeAnnotations(nil, earlier, added)
-	if err != nil {
-		s.conn.log.Warn("message-annotations of modified are not a map and are left out", "queue", s.addr.name, "error", err)
-		return earlier
-	}
-	return merged
-}
-
-// queueOutcome translates a delivery state; terminal is false for one that ends
-// nothing.
-func queueOutcome(state *wire.DeliveryState) (o queue.Outcome, terminal bool) {
-	switch state.Kind {
-	case wire.StateAccepted:
-		return queue.Outcome{Kind: queue.Accepted}, true
-	case wire.StateReleased:
-		return queue.Outcome{Kind: queue.Released}, true
-	case wire.StateRejected:
-		return queue.Outcome{Kind: queue.RejectedKind}, true
-	case wire.StateModified:
-		return queue.Outcome{
-			Kind:   queue.Modified,
-			Failed: state.Modified.DeliveryFailed,
-			Here:   state.Modified.UndeliverableHere,
-		}, true
-	}
-	return queue.Outcome{}, false
-}
-
-// confirmed: what the client said is a fact now, or (ok is false) could not
-// become one and the message is in its place again.
-func (s *consumer) confirmed(ref uint64, ok bool) {
-	u, waits := s.unconfirmed[ref]
-	if !waits || s.over {
-		return
-	}
-	delete(s.unconfirmed, ref)
-	if !ok {
-		u.state = wire.DeliveryState{Kind: wire.StateReleased}
-	}
-	s.link.SettleOut(u.id, u.state)
-}
-
 // queueGone: the queue was deleted.
-func (s *consumer) queueGone() {
-	if !s.over {
-		s.link.Detach(true, deletedError(s.addr.name))
-		s.detached()
-	}
-}
+func (s *consumer) queueGone() { s.expel(deletedError(s.addr.name)) }
 
 // expelled: another link has taken the name.
-func (s *consumer) expelled() {
+func (s *consumer) expelled() { s.expel(stolenError()) }
+
+func (s *consumer) expel(err *amqp.Error) {
 	if !s.over {
-		s.link.Detach(true, stolenError())
+		s.link.Detach(true, err)
 		s.detached()
 	}
 }
 
+func (s *consumer) session() *amqp.Session { return s.link.Session() }
+
+func (s *consumer) rest() {
+	if s.waiting.len() == 0 {
+		s.waiting.list = nil
+	}
+}
+
+// detached gives back what the link held.
 func (s *consumer) detached() {
 	if s.over {
 		return
 	}
-	s.release()
-	s.conn.freeSlot(s.slot)
-}
-
-func (s *consumer) gone() { s.release() }
-
-func (s *consumer) on(session *amqp.Session) bool { return s.link.Session() == session }
-
-func (s *consumer) release() {
-	if s.over {
-		return
-	}
 	s.over = true
-	s.waiting, s.unconfirmed, s.annotated = nil, nil, nil
+	c, b := s.conn, s.conn.broker
+	c.waitingBytes -= s.waiting.bytes
+	s.waiting, s.unconfirmed, s.annotated = waiting{}, nil, nil
 	s.countOut(-s.out)
 	s.addr.consumers.Add(-1)
-	b := s.conn.broker
-	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: inputDetach, consumer: s.id})
+	c.outbox(s.addr.shard).add(dispatchInput{kind: inputDetach, consumer: s.id})
+	// Who gets the name next is to find the messages back in their places.
+	c.flushOutboxes()
 	b.names.release(s.name)
 	b.metrics.linksOut.Add(-1)
 	b.directory.release(s.addr)
+	c.freeSlot(s.slot)
 }
+
+// gone: there is nothing that a consumer keeps beyond its link.
+func (s *consumer) gone() {}

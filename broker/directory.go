@@ -86,11 +86,7 @@ func (d *directory) find(name string) (*address, *amqp.Error) {
 		return nil, nil
 	}
 	a := &address{name: name, id: id, shard: s, policy: d.policy(name), links: 1}
-	declared, err := decodeSpec(spec)
-	if err != nil {
-		d.broker.log.Error("declared values can't be read and do not count", "queue", name, "error", err)
-	}
-	a.narrowBy(declared)
+	a.narrowBy(d.decode(name, spec))
 	d.addresses[name], d.byID[id] = a, a
 	return a, nil
 }
@@ -112,7 +108,7 @@ func (d *directory) declare(name string, spec []byte, done func(error)) {
 
 // put makes a queue with declared values, or gives an existing one new ones, and
 // waits for the fact.
-func (d *directory) put(ctx context.Context, name string, spec []byte, declared queue.Limits) (created bool, err error) {
+func (d *directory) put(ctx context.Context, name string, spec []byte) (created bool, err error) {
 	for {
 		d.mu.Lock()
 		if waiting, busy := d.making[name]; busy { // somebody's first use: then it exists
@@ -140,7 +136,7 @@ func (d *directory) put(ctx context.Context, name string, spec []byte, declared 
 		case err != nil:
 			return false, err
 		case exists:
-			return false, d.update(ctx, name, id, spec, declared)
+			return false, d.update(ctx, name, id, spec)
 		}
 		answered := make(chan error, 1)
 		d.declare(name, spec, func(err error) {
@@ -157,17 +153,44 @@ func (d *directory) put(ctx context.Context, name string, spec []byte, declared 
 }
 
 // update replaces the declared values of a queue, also for links that are attached.
-func (d *directory) update(ctx context.Context, name string, id queue.ID, spec []byte, declared queue.Limits) error {
-	s := d.shardOf(name)
-	_, err := s.proposeAndWait(ctx, func(b *queue.PackBuilder) { b.Update(id, spec) })
+func (d *directory) update(ctx context.Context, name string, id queue.ID, spec []byte) error {
+	_, err := d.shardOf(name).proposeAndWait(ctx, func(b *queue.PackBuilder) { b.Update(id, spec) })
 	if err != nil {
 		return err
 	}
-	if a := d.attachedTo(name); a != nil {
-		a.narrowBy(declared)
-		s.mail.post(dispatchInput{kind: inputConfigure, queue: id, limit: uint64(a.limits().MaxDeliveries)})
-	}
+	d.refresh(name)
 	return nil
+}
+
+// refresh takes over what is declared now. It reads that back: of two updates at a
+// time, each may be told of second.
+func (d *directory) refresh(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.addresses[name]
+	if a == nil {
+		return
+	}
+	_, spec, ok, err := a.shard.journal.Lookup(name)
+	if err != nil {
+		d.broker.fatal(fmt.Errorf("looking up queue %q: %w", name, err))
+		return
+	}
+	if !ok {
+		return
+	}
+	a.narrowBy(d.decode(name, spec))
+	a.reopen() // there may be room now
+	a.shard.mail.post(dispatchInput{kind: inputConfigure, queue: a.id, limit: uint64(a.limits().MaxDeliveries)})
+}
+
+// decode reads declared values.
+func (d *directory) decode(name string, spec []byte) queue.Limits {
+	declared, err := decodeSpec(spec)
+	if err != nil {
+		d.broker.log.Error("declared values can't be read and do not count", "queue", name, "error", err)
+	}
+	return declared
 }
 
 // made tells everybody who waited for a queue.
@@ -192,7 +215,11 @@ func (d *directory) made(name string, err error) {
 func (d *directory) release(a *address) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if a.links--; a.links == 0 && d.addresses[a.name] == a {
+	if a.links--; a.links > 0 {
+		return
+	}
+	a.shard.watched.forget(a)
+	if d.addresses[a.name] == a {
 		d.forget(a)
 	}
 }

@@ -49,6 +49,7 @@ func (s *shard) dispatchLoop() {
 			for i := range inputs {
 				l.input(&inputs[i])
 			}
+			clear(inputs) // the messages in them
 		case l.now = <-timer.C:
 			l.d.Tick(l.now.UnixMilli())
 		}
@@ -80,7 +81,7 @@ func (l *dispatchLoop) input(in *dispatchInput) {
 	case inputLimit:
 		d.SetLimit(in.consumer, in.limit)
 	case inputDrain:
-		d.Drain(in.consumer, in.limit)
+		l.drain(in)
 	case inputReturn:
 		d.Return(in.consumer, in.seq)
 	case inputAttach:
@@ -110,10 +111,23 @@ func (l *dispatchLoop) attach(in *dispatchInput) {
 		req.conn.post(req.consumer.queueGone)
 		return
 	}
+	if req.from != 0 {
+		state.Head = req.from
+	}
 	l.d.Attach(in.consumer, in.queue, req.options, queue.Snapshot{
 		State:         state,
 		MaxDeliveries: req.consumer.addr.limits().MaxDeliveries,
 	})
+}
+
+func (l *dispatchLoop) drain(in *dispatchInput) {
+	req := l.consumers[in.consumer]
+	if req == nil {
+		return
+	}
+	l.carryOut() // what answers an earlier drain does not answer this one
+	req.drain = in.ref
+	l.d.Drain(in.consumer, in.limit)
 }
 
 func (l *dispatchLoop) loaded(in *dispatchInput) {
@@ -125,8 +139,16 @@ func (l *dispatchLoop) loaded(in *dispatchInput) {
 	l.d.Loaded(in.queue, in.load.id, in.load.messages, in.load.next)
 }
 
-// effects carries out what the dispatcher asks for.
+// effects carries out what the dispatcher asks for, and sends off what became of it.
 func (l *dispatchLoop) effects() {
+	l.carryOut()
+	l.writeMarks()
+	l.proposals.flush()
+	l.sendNotices()
+}
+
+// carryOut carries out what the dispatcher has asked for so far.
+func (l *dispatchLoop) carryOut() {
 	effects := l.d.Effects()
 	for i := range effects {
 		e := &effects[i]
@@ -147,9 +169,6 @@ func (l *dispatchLoop) effects() {
 			l.notify(e)
 		}
 	}
-	l.writeMarks()
-	l.proposals.flush()
-	l.sendNotices()
 }
 
 // mark keeps the newest mark of a queue until a pack is written.
@@ -192,7 +211,10 @@ func (l *dispatchLoop) notify(e *queue.Effect) {
 		l.batches[req.conn] = b
 	}
 	b.list = append(b.list, notice{req.consumer, *e})
-	if e.Kind == queue.EffectGone {
+	switch e.Kind {
+	case queue.EffectDrained:
+		b.list[len(b.list)-1].effect.Ref = req.drain
+	case queue.EffectGone:
 		delete(l.consumers, e.Consumer)
 	}
 }
@@ -208,14 +230,14 @@ func (l *dispatchLoop) sendNotices() {
 func (b *notices) tell() {
 	for i := range b.list {
 		s, e := b.list[i].consumer, &b.list[i].effect
-		if s.over {
+		if s.over || s.id != e.Consumer { // it has begun anew since, see browseAgain
 			continue
 		}
 		switch e.Kind {
 		case queue.EffectDeliver:
 			s.receive(&e.Message)
 		case queue.EffectDrained:
-			s.drained()
+			s.drained(e.Ref)
 		case queue.EffectConfirmed:
 			s.confirmed(e.Ref, true)
 		case queue.EffectOutcomeFailed:
@@ -243,5 +265,6 @@ func (s *shard) loadLoop() {
 			s.mail.post(dispatchInput{kind: inputLoaded, queue: e.Queue,
 				load: &loadResult{id: e.Load, messages: loaded.Messages, next: loaded.Next, err: err}})
 		}
+		clear(todo)
 	}
 }

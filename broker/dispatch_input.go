@@ -36,7 +36,7 @@ type dispatchInput struct {
 	queue    queue.ID
 	seq      queue.Seq
 	limit    uint64
-	ref      uint64 // of an outcome: see queue.Dispatcher.Outcome
+	ref      uint64 // of an outcome: see queue.Dispatcher.Outcome; of a drain: see demand
 	outcome  queue.Outcome
 
 	attach   *attachRequest
@@ -52,6 +52,8 @@ type attachRequest struct {
 	conn     *conn
 	consumer *consumer
 	options  queue.AttachOptions
+	from     queue.Seq // where a browser begins; 0: at the head
+	drain    uint64    // the ref of the last drain. Owner: the dispatch loop
 }
 
 // loadResult answers an EffectLoad.

@@ -9,17 +9,20 @@ import (
 type endpoint interface {
 	// delivery: a message came.
 	delivery(*amqp.Delivery)
-	// flow: the peer's flow changed something.
+	// flow: the peer's flow, or what it settled, changed something.
 	flow()
 	// outcome: the peer told what became of a message of ours.
 	outcome(*amqp.Outcome)
-	// on tells whether the link is one of this session.
-	on(*amqp.Session) bool
+	// session is the link's.
+	session() *amqp.Session
 	// turn runs at the end of a turn in which schedule was called.
 	turn()
-	// detached: the link is over, the connection goes on.
+	// rest gives back memory that an idle link does not need.
+	rest()
+	// detached: the link is over; answers may still come.
 	detached()
-	// gone: the connection is over. The engine must not be touched.
+	// gone: no more answers come. detached was called before, and this endpoint has
+	// kept its slot for them.
 	gone()
 }
 
@@ -40,26 +43,26 @@ func (c *conn) schedule(e schedulable) {
 	}
 }
 
-// runDue gives every scheduled endpoint its turn, as long as there is room for
-// output; the rest waits for the writer.
+// runDue gives every scheduled endpoint its turn, and lets consumers send as long as
+// there is room for output.
 func (c *conn) runDue() {
-	for len(c.due) > 0 && !c.outputFull() {
-		batch := c.due
-		c.due = nil
-		for i, e := range batch {
-			if c.outputFull() {
-				c.due = append(c.due, batch[i:]...)
-				break
+	for {
+		c.watchWaiting()
+		for len(c.due) > 0 {
+			batch := c.due
+			c.due = c.dueSpare
+			for _, e := range batch {
+				e.setQueued(false)
+				e.turn()
 			}
-			e.setQueued(false)
-			e.turn()
+			clear(batch)
+			c.dueSpare = batch[:0]
 		}
+		if len(c.senders) == 0 || c.outputFull() {
+			return
+		}
+		c.serveSenders()
 	}
-}
-
-// outputFull tells that a consumer has to wait until the peer has read.
-func (c *conn) outputFull() bool {
-	return c.engine.Pending() > outputHigh
 }
 
 // newSlot gives an endpoint a number that stands for it in tokens.

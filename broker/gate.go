@@ -5,9 +5,12 @@ import (
 	"sync/atomic"
 )
 
-// A gate is shut while there is no room: in a queue, or on the node. A producer
-// that finds it shut is remembered and told when it opens. A gate does not say
-// how much room there is; whoever comes back looks again.
+// A gate is shut while there is no room: in a queue, on the node, or for more work
+// of the log. A producer that finds it shut is remembered and told when it opens. A
+// gate does not say how much room there is; whoever comes back looks again.
+//
+// Whoever closes a gate looks once more whether there is room, for what made room
+// may have looked before it was closed.
 type gate struct {
 	shut    atomic.Bool
 	mu      sync.Mutex
@@ -38,7 +41,8 @@ func (g *gate) forget(p *producer) {
 	g.mu.Unlock()
 }
 
-func (g *gate) close() { g.shut.Store(true) }
+// close reports whether it was this call that shut the gate.
+func (g *gate) close() bool { return g.shut.CompareAndSwap(false, true) }
 
 // open lets everybody in who waits.
 func (g *gate) open() {

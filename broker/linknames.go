@@ -20,72 +20,91 @@ type linkKey struct {
 // A client that gives no container id has no name that others could mean, so its
 // links are never stolen.
 type linkNames struct {
-	mu      sync.Mutex
-	holders map[linkKey]*nameHolder
+	mu    sync.Mutex
+	lines map[linkKey]nameLine
+}
+
+// nameLine is who holds a name, and behind it who waits for it: usually nobody, and
+// one while a link is being stolen. A client may make it long, so every step costs
+// the same.
+type nameLine struct {
+	holder, last *nameHolder
 }
 
 // nameHolder is one link's claim on its name.
 type nameHolder struct {
-	key    linkKey
-	steal  func()      // asks the holder's connection to detach the link
-	freed  func()      // tells that the name is the holder's now; nil when it has it
-	waiter *nameHolder // at most one: a third newcomer steals from the second
+	key        linkKey
+	steal      func() // asks the holder's connection to detach the link
+	granted    func() // tells that the name is the holder's now
+	prev, next *nameHolder
+	released   bool
 }
 
 func newLinkNames() *linkNames {
-	return &linkNames{holders: map[linkKey]*nameHolder{}}
+	return &linkNames{lines: map[linkKey]nameLine{}}
 }
 
 // claim asks for a name. It reports true when the name is the caller's at once.
-// Otherwise the present holder has been asked to let go, and granted is called,
-// from another goroutine, when it has. steal may be called from any goroutine, more
-// than once, and must not block.
+// Otherwise who is last in its line has been asked to let go, and granted is called,
+// from another goroutine, when all before have. steal may be called from any
+// goroutine, more than once, and must not block.
 func (n *linkNames) claim(key linkKey, steal, granted func()) (h *nameHolder, now bool) {
-	h = &nameHolder{key: key, steal: steal}
+	h = &nameHolder{key: key, steal: steal, granted: granted}
 	if key.container == "" {
 		return h, true
 	}
 	n.mu.Lock()
-	last := n.holders[key]
-	if last == nil {
-		n.holders[key] = h
-		n.mu.Unlock()
-		return h, true
+	line, taken := n.lines[key]
+	before := line.last
+	if !taken {
+		line.holder = h
+	} else {
+		before.next, h.prev = h, before
 	}
-	for last.waiter != nil {
-		last = last.waiter
-	}
-	h.freed = granted
-	last.waiter = h
+	line.last = h
+	n.lines[key] = line
 	n.mu.Unlock()
-	last.steal()
-	return h, false
+	if taken {
+		before.steal()
+	}
+	return h, !taken
 }
 
-// release gives a name up, or withdraws a claim that still waits.
+// release gives a name up, or withdraws a claim that still waits; once.
 func (n *linkNames) release(h *nameHolder) {
 	if h == nil || h.key.container == "" {
 		return
 	}
 	n.mu.Lock()
-	var granted func()
-	if n.holders[h.key] == h {
-		if next := h.waiter; next != nil {
-			n.holders[h.key] = next
-			granted, next.freed = next.freed, nil
-		} else {
-			delete(n.holders, h.key)
-		}
-	} else {
-		for p := n.holders[h.key]; p != nil; p = p.waiter {
-			if p.waiter == h {
-				p.waiter = h.waiter
-				break
-			}
-		}
-	}
+	heir := n.leave(h)
 	n.mu.Unlock()
-	if granted != nil {
-		granted()
+	if heir != nil {
+		heir.granted()
 	}
+}
+
+// leave takes h out of its line; heir is who has the name now because of that.
+// REQUIRES: n.mu is held.
+func (n *linkNames) leave(h *nameHolder) (heir *nameHolder) {
+	if h.released {
+		return nil
+	}
+	h.released = true
+	line := n.lines[h.key]
+	if h.prev != nil {
+		h.prev.next = h.next
+	} else {
+		line.holder, heir = h.next, h.next
+	}
+	if h.next != nil {
+		h.next.prev = h.prev
+	} else {
+		line.last = h.prev
+	}
+	if line.holder == nil {
+		delete(n.lines, h.key)
+	} else {
+		n.lines[h.key] = line
+	}
+	return heir
 }

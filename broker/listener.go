@@ -66,16 +66,21 @@ func (b *Broker) limitsOf(cfg config.Listener) *listenerLimits {
 
 // serve accepts until the listener is closed.
 func (l *listener) serve() {
+	failing := false
 	for {
 		nc, err := l.socket.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil: // out of descriptors, say: others will end
-			l.broker.log.Warn("a connection can't be accepted", "error", err)
+			if !failing {
+				l.broker.log.Warn("connections can't be accepted for now", "error", err)
+			}
+			failing = true
 			time.Sleep(acceptPause)
 			continue
 		}
+		failing = false
 		l.broker.serveConn(nc, l.limits)
 	}
 }

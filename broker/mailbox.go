@@ -38,10 +38,16 @@ func (m *mailbox[T]) post(items ...T) bool {
 	return true
 }
 
-// take gives the owner all that was posted; spare becomes the next buffer. The
-// owner must be done with what it took before it passes that slice as spare.
+// keepItems is how many items' room a mailbox keeps after a burst.
+const keepItems = 16 << 10
+
+// take gives the owner all that was posted; spare becomes the next buffer.
+// REQUIRES: the owner is done with what it took before, and has cleared it: what
+// was handed over must not be kept alive by a spare buffer.
 func (m *mailbox[T]) take(spare []T) []T {
-	clear(spare) // what was handed over must not be kept alive by a spare buffer
+	if cap(spare) > keepItems {
+		spare = nil
+	}
 	m.mu.Lock()
 	got := m.items
 	m.items = spare[:0]

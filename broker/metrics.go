@@ -22,6 +22,7 @@ type metrics struct {
 
 	refusedBy labelled // messages not stored, by reason
 	failedBy  labelled // connections that failed, by condition
+	faultedBy labelled // links and sessions that we ended or refused, by condition
 
 	acceptLatency *admin.Histogram
 	fsyncLatency  *admin.Histogram
@@ -39,6 +40,7 @@ func (m *metrics) init() {
 func (m *metrics) settledBy(k queue.OutcomeKind) { m.outcomes[k].Add(1) }
 func (m *metrics) refused(reason string)         { m.refusedBy.add(reason) }
 func (m *metrics) connFailed(condition string)   { m.failedBy.add(condition) }
+func (m *metrics) linkFailed(condition string)   { m.faultedBy.add(condition) }
 
 func (m *metrics) pack(p cluster.PackStats) {
 	m.packBytes.Observe(int64(p.SizeBytes))

@@ -13,21 +13,22 @@ type node struct {
 	maxBytes    uint64
 	gauge       diskGauge
 
+	pending  pending
 	gate     gate // shut while the node holds as much as it may
 	disk     gate // shut while the disk is low
 	diskFree atomic.Uint64
 }
 
 // full tells whether one more message of size bytes is too much, and shuts the
-// gate if so. What is in packs that are not applied yet is not counted: credit
-// bounds it.
+// gate if so.
 func (n *node) full(sizeBytes int) bool {
 	if n.maxMessages == 0 && n.maxBytes == 0 {
 		return false
 	}
-	t := n.broker.shard.journal.Totals()
-	if n.maxMessages != 0 && t.Count+1 > n.maxMessages || n.maxBytes != 0 && t.Bytes+uint64(sizeBytes) > n.maxBytes {
+	messages, bytes := n.held()
+	if n.maxMessages != 0 && messages+1 > n.maxMessages || n.maxBytes != 0 && bytes+uint64(sizeBytes) > n.maxBytes {
 		n.gate.close()
+		n.reopen() // room may have been made before the gate was shut
 		return true
 	}
 	return false
@@ -38,12 +39,18 @@ func (n *node) reopen() {
 	if !n.gate.shut.Load() {
 		return
 	}
-	t := n.broker.shard.journal.Totals()
-	if n.maxMessages != 0 && t.Count > n.maxMessages-(n.maxMessages+49)/50 ||
-		n.maxBytes != 0 && t.Bytes > n.maxBytes-n.maxBytes/50 {
+	messages, bytes := n.held()
+	if n.maxMessages != 0 && messages > n.maxMessages-(n.maxMessages+49)/50 ||
+		n.maxBytes != 0 && bytes > n.maxBytes-(n.maxBytes+49)/50 {
 		return
 	}
 	n.gate.open()
+}
+
+// held is what is in all queues and on its way there.
+func (n *node) held() (messages, bytes uint64) {
+	t := n.broker.shard.journal.Totals()
+	return n.pending.plus(t.Count, t.Bytes)
 }
 
 // watchDisk looks at the free space until ctx ends.

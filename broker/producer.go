@@ -71,7 +71,8 @@ func (p *producer) delivery(d *amqp.Delivery) {
 		}
 		return
 	}
-	p.addr.pend(1, int64(len(d.Payload)))
+	p.addr.pend(len(d.Payload))
+	p.conn.underwayBytes += len(d.Payload)
 	batcher := p.addr.shard.batcher
 	pack := batcher.Begin(len(d.Payload))
 	pack.Builder.Enqueue(p.addr.id, deadline, flags, d.Payload)
@@ -161,8 +162,9 @@ func (p *producer) room(size int) *refusal {
 	return nil
 }
 
-// flow: the sender has no more to say than what the engine handles.
-func (p *producer) flow() {}
+// flow: the sender may have let go of credit, or settled what we have answered
+// (rcv-settle-mode second), so that it may have credit again.
+func (p *producer) flow() { p.conn.schedule(p) }
 
 func (p *producer) outcome(*amqp.Outcome) {}
 
@@ -186,12 +188,11 @@ func (p *producer) wantCredit() uint32 {
 	room := p.addr.roomMessages()
 	if room == 0 {
 		if !p.addr.gate.wait(p) { // there is room already
-			p.conn.retrySoon(p)
+			p.conn.schedule(p)
 		}
 		return 0
 	}
-	if p.addr.shard.overloaded() {
-		p.conn.retrySoon(p)
+	if p.addr.shard.waitWhileBusy(p) {
 		return 0
 	}
 	window := uint32(max(producerLeast, min(producerCredit, producerBytes/max(1, p.meanSize))))
@@ -204,12 +205,9 @@ func (p *producer) wantCredit() uint32 {
 
 // answered tells the sender what became of a message.
 func (p *producer) answered(token uint64, reply queue.Reply, err error) {
-	sent := p.underway.pop()
-	p.addr.pend(-1, -int64(sent.sizeBytes))
+	sent := p.unpend()
 	if p.over {
-		if p.underway.len() == 0 {
-			p.conn.freeSlot(p.slot)
-		}
+		p.forgetIfAnswered()
 		return
 	}
 	state := p.verdict(reply, err)
@@ -225,10 +223,19 @@ func (p *producer) answered(token uint64, reply queue.Reply, err error) {
 	p.conn.schedule(p)
 }
 
+// unpend takes the oldest message off what is under way.
+func (p *producer) unpend() underwayEntry {
+	sent := p.underway.pop()
+	p.conn.underwayBytes -= sent.sizeBytes
+	p.addr.unpend(sent.sizeBytes)
+	return sent
+}
+
 // verdict is the outcome of a message whose pack has been answered.
 func (p *producer) verdict(reply queue.Reply, err error) wire.DeliveryState {
 	switch {
 	case errors.Is(err, cluster.ErrUnknownOutcome):
+		p.conn.broker.metrics.refused("outcome-unknown")
 		return wire.DeliveryState{Kind: wire.StateModified, Modified: wire.Modified{DeliveryFailed: true}}
 	case err != nil, reply.Status != queue.OK: // certainly not stored
 		p.conn.broker.metrics.refused("unavailable")
@@ -237,25 +244,13 @@ func (p *producer) verdict(reply queue.Reply, err error) wire.DeliveryState {
 	return wire.DeliveryState{Kind: wire.StateAccepted}
 }
 
-func (p *producer) detached() {
-	if p.over {
-		return
-	}
-	p.release()
+func (p *producer) session() *amqp.Session { return p.link.Session() }
+
+func (p *producer) rest() {
 	if p.underway.len() == 0 {
-		p.conn.freeSlot(p.slot)
+		p.underway = underway{}
 	}
 }
-
-// gone: the answers to what is under way will not come here any more.
-func (p *producer) gone() {
-	for p.underway.len() > 0 {
-		p.addr.pend(-1, -int64(p.underway.pop().sizeBytes))
-	}
-	p.release()
-}
-
-func (p *producer) on(s *amqp.Session) bool { return p.link.Session() == s }
 
 // queueGone: the queue was deleted.
 func (p *producer) queueGone() { p.expel(deletedError(p.addr.name)) }
@@ -270,8 +265,8 @@ func (p *producer) expel(err *amqp.Error) {
 	}
 }
 
-// release gives back what the link held, once.
-func (p *producer) release() {
+// detached gives back what the link held.
+func (p *producer) detached() {
 	if p.over {
 		return
 	}
@@ -280,10 +275,28 @@ func (p *producer) release() {
 	b.node.disk.forget(p)
 	b.node.gate.forget(p)
 	p.addr.gate.forget(p)
+	p.addr.shard.busy.forget(p)
 	b.names.release(p.name)
 	b.metrics.linksIn.Add(-1)
 	p.addr.removeProducer(p)
-	b.directory.release(p.addr)
+	p.forgetIfAnswered()
+}
+
+// forgetIfAnswered ends a producer whose link is over. Its slot, and the address
+// with what is pending there, are kept until all answers have come.
+func (p *producer) forgetIfAnswered() {
+	if p.underway.len() == 0 {
+		p.conn.freeSlot(p.slot)
+		p.conn.broker.directory.release(p.addr)
+	}
+}
+
+// gone: the answers to what is under way will not come here any more.
+func (p *producer) gone() {
+	for p.underway.len() > 0 {
+		p.unpend()
+	}
+	p.forgetIfAnswered()
 }
 
 // underway are messages of one producer in packs, in the order they came, which is

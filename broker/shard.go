@@ -38,11 +38,8 @@ type shard struct {
 		last queue.ID // the highest that was handed out
 	}
 
-	// watched are addresses whose gate is shut.
-	watched struct {
-		sync.Mutex
-		addresses map[*address]struct{}
-	}
+	watched watched // addresses whose gate is shut
+	busy    gate    // shut while the log is behind
 
 	leads chan uint64 // terms in which this node has begun to lead
 	ended chan struct{}
@@ -56,7 +53,7 @@ const (
 )
 
 func newShard(b *Broker, j *journal.Shard) *shard {
-	s := &shard{
+	return &shard{
 		broker:  b,
 		log:     b.log,
 		journal: j,
@@ -65,8 +62,6 @@ func newShard(b *Broker, j *journal.Shard) *shard {
 		leads:   make(chan uint64, 1),
 		ended:   make(chan struct{}),
 	}
-	s.watched.addresses = map[*address]struct{}{}
-	return s
 }
 
 // start joins the group and begins to dispatch once this node leads.
@@ -127,11 +122,6 @@ func (s *shard) quiesce(ctx context.Context) {
 	}
 }
 
-// overloaded tells that producers should wait: the log is behind.
-func (s *shard) overloaded() bool {
-	return s.batcher.Backlog() > backlogHigh || s.journal.WindowBytes() > s.broker.windowHigh
-}
-
 // Apply implements cluster.FSM.
 func (s *shard) Apply(index uint64, data []byte) []queue.Reply {
 	applied, err := s.journal.Apply(index, data)
@@ -143,7 +133,8 @@ func (s *shard) Apply(index uint64, data []byte) []queue.Reply {
 		s.mail.post(eventInputs(applied.Events)...)
 	}
 	s.countReplies(applied.Replies)
-	s.reopenGates()
+	s.broker.node.reopen()
+	s.watched.removed(applied.Replies)
 	if applied.AllOK && !needsReplies(applied.Replies) {
 		return nil
 	}
@@ -209,26 +200,6 @@ func wholeRange(from, to queue.Seq) []queue.Run {
 		from += queue.Seq(n)
 	}
 	return runs
-}
-
-// watch has the shard look at an address's gate whenever something was applied.
-func (s *shard) watch(a *address) {
-	s.watched.Lock()
-	s.watched.addresses[a] = struct{}{}
-	s.watched.Unlock()
-	s.reopenGates() // room may have been made before the gate was shut
-}
-
-// reopenGates lets producers in where there is room again.
-func (s *shard) reopenGates() {
-	s.broker.node.reopen()
-	s.watched.Lock()
-	defer s.watched.Unlock()
-	for a := range s.watched.addresses {
-		if a.reopen() {
-			delete(s.watched.addresses, a)
-		}
-	}
 }
 
 // nextID hands out an id for a new queue, each once.

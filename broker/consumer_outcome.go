@@ -1,0 +1,122 @@
+package broker
+
+import (
+	"entrepot/protocol/amqp"
+	"entrepot/protocol/amqp/wire"
+	"entrepot/queue"
+)
+
+type unconfirmed struct {
+	id    amqp.DeliveryID
+	state wire.DeliveryState
+}
+
+// outcome passes on what the client made of a delivery.
+func (s *consumer) outcome(o *amqp.Outcome) {
+	state := o.State
+	out, terminal := queueOutcome(&state)
+	switch {
+	case terminal:
+	case state.Kind == wire.StateTransactional || state.Kind == wire.StateDeclared:
+		s.expel(linkError(wire.CondNotImplemented, "disposition.state: transactions are not supported"))
+		return
+	case !o.Settled:
+		return // nothing that ends the delivery
+	default:
+		// [amqp-messaging 3.5.3] "Indicates the outcome to be used for transfers that
+		// have not reached a terminal state at the receiver when the transfer is
+		// settled".
+		state = s.byDefault
+		out, _ = queueOutcome(&state)
+	}
+	if s.browse {
+		if !o.Settled {
+			s.link.SettleOut(o.ID, state)
+		}
+		return
+	}
+	seq := queue.Seq(o.Ref)
+	if out.Kind == queue.Modified {
+		out.Annotations = s.mergedAnnotations(seq, state.Modified.MessageAnnotations)
+	}
+	delete(s.annotated, seq)
+	s.countOut(-1)
+	s.tell(seq, s.await(o, &state), out)
+}
+
+// await notes that the client wants us to settle, and gives the ref by which that
+// is found; 0 if it has settled itself.
+func (s *consumer) await(o *amqp.Outcome, state *wire.DeliveryState) (ref uint64) {
+	if o.Settled {
+		return 0
+	}
+	if s.unconfirmed == nil {
+		s.unconfirmed = map[uint64]unconfirmed{}
+	}
+	s.lastRef++
+	s.unconfirmed[s.lastRef] = unconfirmed{o.ID, settledState(state)}
+	return s.lastRef
+}
+
+// tell passes on an outcome; ref, if it is not 0, comes back with its confirmation.
+func (s *consumer) tell(seq queue.Seq, ref uint64, o queue.Outcome) {
+	s.conn.broker.metrics.settledBy(o.Kind)
+	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: inputOutcome, consumer: s.id, seq: seq, ref: ref, outcome: o})
+}
+
+// settledState is what we say when we settle: the state without what it aliases.
+func settledState(state *wire.DeliveryState) wire.DeliveryState {
+	return wire.DeliveryState{Kind: state.Kind, Modified: wire.Modified{
+		DeliveryFailed:    state.Modified.DeliveryFailed,
+		UndeliverableHere: state.Modified.UndeliverableHere,
+	}}
+}
+
+// mergedAnnotations are the annotations that the message gets by modified: its
+// earlier ones, replaced or followed by these.
+func (s *consumer) mergedAnnotations(seq queue.Seq, added wire.Raw) []byte {
+	earlier := wire.Raw(s.annotated[seq])
+	if len(added) == 0 {
+		return earlier
+	}
+	merged, err := wire.MergeAnnotations(nil, earlier, added)
+	if err != nil {
+		s.conn.log.Warn("message-annotations of modified are not a map and are left out", "queue", s.addr.name, "error", err)
+		return earlier
+	}
+	return merged
+}
+
+// queueOutcome translates a delivery state; terminal is false for one that ends
+// nothing, and then o is released.
+func queueOutcome(state *wire.DeliveryState) (o queue.Outcome, terminal bool) {
+	switch state.Kind {
+	case wire.StateAccepted:
+		return queue.Outcome{Kind: queue.Accepted}, true
+	case wire.StateReleased:
+		return queue.Outcome{Kind: queue.Released}, true
+	case wire.StateRejected:
+		return queue.Outcome{Kind: queue.RejectedKind}, true
+	case wire.StateModified:
+		return queue.Outcome{
+			Kind:   queue.Modified,
+			Failed: state.Modified.DeliveryFailed,
+			Here:   state.Modified.UndeliverableHere,
+		}, true
+	}
+	return queue.Outcome{Kind: queue.Released}, false
+}
+
+// confirmed: what the client said is a fact now, or (ok is false) could not
+// become one and the message is in its place again.
+func (s *consumer) confirmed(ref uint64, ok bool) {
+	u, waits := s.unconfirmed[ref]
+	if !waits || s.over {
+		return
+	}
+	delete(s.unconfirmed, ref)
+	if !ok {
+		u.state = wire.DeliveryState{Kind: wire.StateReleased}
+	}
+	s.link.SettleOut(u.id, u.state)
+}
