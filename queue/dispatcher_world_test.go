@@ -23,7 +23,7 @@ type world struct {
 	facts   []func()      // applied, not yet told
 	props   []proposal    // proposed, not yet applied
 	answers []func()      // to proposals, not yet told
-	open    int           // Modifies and Marks of q without an answer
+	open    int           // Modifies of q without an answer
 	loads   []*loadInWork
 	conns   map[ConsumerID]*conn
 	nextC   ConsumerID
@@ -151,18 +151,18 @@ func (w *world) applyProposal() {
 		w.tellRemoved([]Run{e.Run})
 	case EffectModify:
 		b := w.bodies[e.Seq]
-		w.answer(func() {
+		w.answerModify(func() {
 			b.sure = max(b.sure, e.Count)
 			w.d.Modified(e.Queue, e.Seq)
 		})
 	case EffectMark:
-		w.answer(func() { w.d.Marked(e.Queue, e.Seq) })
+		w.answers = append(w.answers, func() { w.d.Marked(e.Queue, e.Seq) })
 	}
 }
 
-// answer has a Modify or Mark be answered later. Answers are told in order, but
+// answerModify has a Modify be answered later. Answers are told in order, but
 // earlier or later than facts.
-func (w *world) answer(tell func()) {
+func (w *world) answerModify(tell func()) {
 	q := w.q
 	w.answers = append(w.answers, func() {
 		if q == w.q {
@@ -235,7 +235,7 @@ func (w *world) failProposal(how int) {
 	w.props = w.props[1:]
 	switch p.effect.Kind {
 	case EffectMark:
-		w.answer(func() { w.d.MarkFailed(p.effect.Queue) })
+		w.answers = append(w.answers, func() { w.d.MarkFailed(p.effect.Queue) })
 	case EffectModify:
 		w.failModify(p, how)
 	case EffectRemove:
@@ -251,7 +251,7 @@ func (w *world) failModify(p proposal, how int) {
 	} else {
 		w.apply(p)
 	}
-	w.answer(func() { w.d.ModifyFailed(e.Queue, e.Seq) })
+	w.answerModify(func() { w.d.ModifyFailed(e.Queue, e.Seq) })
 }
 
 func (w *world) failRemove(p proposal, how int) {
@@ -433,7 +433,6 @@ func (w *world) deleteQueue() {
 		w.tellFact()
 	}
 	w.m.Apply(&Record{Kind: KindDelete, Queue: w.q}, w.now)
-	w.open = 0
 	w.d.DeletedQueue(w.q)
 	w.effects()
 	require.Empty(w.t, w.conns, "everybody was told that the queue is gone")
