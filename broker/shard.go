@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -123,11 +122,10 @@ func (s *shard) quiesce(ctx context.Context) {
 }
 
 // Apply implements cluster.FSM.
-func (s *shard) Apply(index uint64, data []byte) []queue.Reply {
+func (s *shard) Apply(index uint64, data []byte) ([]queue.Reply, error) {
 	applied, err := s.journal.Apply(index, data)
 	if err != nil {
-		// Going on without this entry would lose what was accepted.
-		panic(fmt.Sprintf("broker: entry %d can't be applied: %v", index, err))
+		return nil, err
 	}
 	if len(applied.Events) > 0 {
 		s.mail.post(eventInputs(applied.Events)...)
@@ -136,9 +134,9 @@ func (s *shard) Apply(index uint64, data []byte) []queue.Reply {
 	s.broker.node.reopen()
 	s.watched.removed(applied.Replies)
 	if applied.AllOK && !needsReplies(applied.Replies) {
-		return nil
+		return nil, nil
 	}
-	return applied.Replies
+	return applied.Replies, nil
 }
 
 // AppliedIndex implements cluster.FSM.

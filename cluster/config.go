@@ -16,15 +16,16 @@ import (
 // skipped. data stays valid and unchanged for as long as the FSM keeps it (on
 // the leader it is the proposed pack itself, elsewhere the log's buffer). The
 // result is one reply per record of the pack, or nil when every record went
-// through with nothing to say; it is read before the next Apply. A pack that
-// the FSM can't read is a bug or corruption, not a reply: it must panic, since
-// skipping it would make the replicas differ.
+// through with nothing to say; it is read before the next Apply. An error says
+// that the FSM can't go on: a pack that it can't read, a store that has failed.
+// Skipping the entry would make the replicas differ, so nothing is applied any
+// more and the group stops, see Config.OnFatal.
 //
 // AppliedIndex is the index of the last entry whose effect the FSM holds,
 // wherever it came from. Before the first Apply after a start that is what the
 // journal recovered (K), and the group replays from there.
 type FSM interface {
-	Apply(index uint64, data []byte) []queue.Reply
+	Apply(index uint64, data []byte) ([]queue.Reply, error)
 	AppliedIndex() uint64
 }
 
@@ -51,8 +52,8 @@ type Config struct {
 	// they must not block for long. Optional.
 	OnLeader func(leader bool, term uint64)
 	// OnFatal is told once, from a goroutine of its own, that the disk failed
-	// under the log: the group has stopped accepting and will not come back in
-	// this process. Optional; the error is logged in any case.
+	// under the log or the FSM could not apply an entry: the group has stopped
+	// accepting and will not come back in this process. Optional; the error is logged in any case.
 	OnFatal func(error)
 	// OnPack is told about every pack of this node that was applied, before its
 	// waiters, from the goroutine that applies: it must be quick. Optional.

@@ -115,6 +115,7 @@ type listFSM struct {
 	enqueued []string // payloads in order
 	replies  func(rec *queue.Record, i int) (queue.Reply, bool)
 	onApply  func()
+	broken   error // what Apply answers when it is set
 }
 
 func (f *listFSM) AppliedIndex() uint64 {
@@ -126,14 +127,17 @@ func (f *listFSM) AppliedIndex() uint64 {
 	return f.k
 }
 
-func (f *listFSM) Apply(index uint64, data []byte) []queue.Reply {
+func (f *listFSM) Apply(index uint64, data []byte) ([]queue.Reply, error) {
 	if f.onApply != nil {
 		f.onApply()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.broken != nil {
+		return nil, f.broken
+	}
 	if n := len(f.indexes); index <= f.k || n > 0 && index <= f.indexes[n-1] {
-		return nil
+		return nil, nil
 	}
 	f.indexes = append(f.indexes, index)
 	r, err := queue.OpenPack(data)
@@ -148,7 +152,7 @@ func (f *listFSM) Apply(index uint64, data []byte) []queue.Reply {
 			panic(err)
 		}
 		if !more {
-			return all
+			return all, nil
 		}
 		f.enqueued = append(f.enqueued, string(rec.Payload))
 		if f.replies == nil {

@@ -127,15 +127,15 @@ func (g *Group) end() {
 	<-g.ended
 }
 
-// fatal is told by the stores that the disk failed; it may be told so more than
-// once. It is called in Raft's own goroutines, so the rest happens elsewhere:
+// fatal is told by the stores that the disk failed, or by the machine that an entry
+// can't be applied; it may be told so more than once. It is called in Raft's own goroutines, so the rest happens elsewhere:
 // Raft is ended before it can elect this node again and carry on. (Raft itself
 // panics when it can't keep its term; then the line below is the last one.)
 func (g *Group) fatal(err error) {
 	g.fatalOnce.Do(func() {
 		g.batcher.close()
 		g.leader.Store(false)
-		g.cfg.Logger.Error("the group stops: its disk failed", "shard", g.cfg.Shard, "error", err)
+		g.cfg.Logger.Error("the group stops: it can't go on", "shard", g.cfg.Shard, "error", err)
 		go func() {
 			<-g.started
 			if g.raft == nil { // Start has failed, and tells its caller

@@ -18,15 +18,12 @@ import (
 // shardFSM is the FSM of a broker without the broker: the journal's shard.
 type shardFSM struct{ *journal.Shard }
 
-func (f shardFSM) Apply(index uint64, data []byte) []queue.Reply {
+func (f shardFSM) Apply(index uint64, data []byte) ([]queue.Reply, error) {
 	a, err := f.Shard.Apply(index, data)
-	if err != nil {
-		panic(err)
+	if err != nil || a.AllOK {
+		return nil, err
 	}
-	if a.AllOK {
-		return nil
-	}
-	return a.Replies
+	return a.Replies, nil
 }
 
 // onJournal starts a group over a journal and waits until it leads.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/hashicorp/raft"
@@ -13,7 +14,9 @@ import (
 type machine struct {
 	fsm       FSM
 	batcher   *Batcher
-	responses []any // all nil: nobody reads a future's response, see Batcher
+	failed    func(error) // told when an entry can't be applied
+	err       error       // why: no entry is applied any more
+	responses []any       // all nil: nobody reads a future's response, see Batcher
 }
 
 // ApplyBatch applies entries in order. Configurations come here too, and need
@@ -35,17 +38,37 @@ func (m *machine) Apply(l *raft.Log) any {
 		return nil
 	}
 	p := m.batcher.committed(l.Data)
-	replies := m.fsm.Apply(l.Index, l.Data)
-	if p != nil {
+	replies, err := m.apply(l)
+	switch {
+	case err != nil && p != nil:
+		m.batcher.unapplied(p)
+	case err != nil:
+	case p != nil:
 		m.batcher.applied(p, replies)
-	} else if h, err := queue.ReadPackHeader(l.Data); err == nil {
-		m.batcher.appliedAt(h.NowMillis)
+	default:
+		if h, err := queue.ReadPackHeader(l.Data); err == nil {
+			m.batcher.appliedAt(h.NowMillis)
+		}
 	}
 	return nil
 }
 
-// Snapshot answers with a mark: the journal has the content.
-func (m *machine) Snapshot() (raft.FSMSnapshot, error) { return markOnly{}, nil }
+// apply applies an entry, unless one before could not be.
+func (m *machine) apply(l *raft.Log) ([]queue.Reply, error) {
+	if m.err != nil {
+		return nil, m.err
+	}
+	replies, err := m.fsm.Apply(l.Index, l.Data)
+	if err != nil {
+		m.err = fmt.Errorf("cluster: apply log entry %d: %w", l.Index, err)
+		m.failed(m.err)
+	}
+	return replies, m.err
+}
+
+// Snapshot answers with a mark: the journal has the content. What was not applied
+// must not be marked.
+func (m *machine) Snapshot() (raft.FSMSnapshot, error) { return markOnly{}, m.err }
 
 // Restore would read a stream from a leader.
 func (m *machine) Restore(r io.ReadCloser) error {

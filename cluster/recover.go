@@ -92,7 +92,9 @@ func replay(log entryLog, snaps *snapStore, fsm FSM) error {
 			return fmt.Errorf("cluster: read log entry %d: %w", i, err)
 		}
 		if raft.LogType(e.Type) == raft.LogCommand {
-			fsm.Apply(i, e.Data)
+			if _, err := fsm.Apply(i, e.Data); err != nil {
+				return fmt.Errorf("cluster: apply log entry %d: %w", i, err)
+			}
 		}
 	}
 	return nil

@@ -63,7 +63,7 @@ func start(cfg Config, stable *stableStore, log entryLog, marks markStore) (*Gro
 		return nil, err
 	}
 	var err error
-	if g.raft, err = p.newRaft(&machine{fsm: cfg.FSM, batcher: g.batcher}); err != nil {
+	if g.raft, err = p.newRaft(&machine{fsm: cfg.FSM, batcher: g.batcher, failed: g.fatal}); err != nil {
 		return nil, err
 	}
 	if err := g.settleIn(p); err != nil {

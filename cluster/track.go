@@ -104,6 +104,15 @@ func (b *Batcher) applied(p *Pack, replies []queue.Reply) {
 	b.End()
 }
 
+// unapplied tells the waiters of a pack from committed that the FSM could not apply
+// it. It is in the log: after a restart it may be applied.
+func (b *Batcher) unapplied(p *Pack) {
+	b.mu.Lock()
+	b.holding = false
+	b.mu.Unlock()
+	b.tell(p, nil, ErrUnknownOutcome)
+}
+
 // find looks for an unclaimed sent pack by the identity of its bytes: nothing
 // else can have the address while p holds it. REQUIRES: b.mu.
 func (b *Batcher) find(data []byte) *Pack {
