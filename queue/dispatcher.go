@@ -121,7 +121,7 @@ func NewDispatcher(cfg DispatcherConfig) *Dispatcher {
 type DispatcherStats struct {
 	Queues           int // with a runtime
 	Consumers        int
-	Acquired         int // out with consumers, or their end is proposed
+	Acquired         int // out with consumers, their end is proposed, or they are parked
 	BufferedMessages int
 	BufferedBytes    int
 }
