@@ -122,9 +122,10 @@ func (r *run) setWritten(n uint64) {
 
 // usage is what broker and client have used up to a moment.
 type usage struct {
-	at     time.Time
-	broker procstat.Usage
-	client time.Duration // CPU
+	at      time.Time
+	broker  procstat.Usage
+	client  time.Duration // CPU
+	machine time.Duration // CPU of everybody
 }
 
 func (r *run) usage() (usage, error) {
@@ -133,7 +134,11 @@ func (r *run) usage() (usage, error) {
 		return usage{}, err
 	}
 	client, err := procstat.Of([]int{os.Getpid()})
-	return usage{time.Now(), broker, client.CPU}, err
+	if err != nil {
+		return usage{}, err
+	}
+	machine, err := procstat.MachineCPU()
+	return usage{time.Now(), broker, client.CPU, machine}, err
 }
 
 // setMemory notes what the broker holds now, and its peak.

@@ -42,7 +42,10 @@ func (r *run) measureTraffic(ctx context.Context, queues []string) error {
 	used := after.broker.Since(before.broker)
 	r.set(report.Rate, done/seconds)
 	r.set(report.CPUPerMsg, used.CPU.Seconds()*1e6/done)
-	r.set(report.ClientPerMsg, (after.client-before.client).Seconds()*1e6/done)
+	client := after.client - before.client
+	r.set(report.ClientPerMsg, client.Seconds()*1e6/done)
+	others := after.machine - before.machine - used.CPU - client
+	r.set(report.OthersCPU, 100*max(others.Seconds(), 0)/seconds)
 	r.setWritten(sum(t.sent))
 	r.setMemory(used)
 	r.setAccept(t.acceptLatency())

@@ -24,6 +24,8 @@ func TestCPUTimeOfAStatLine(t *testing.T) {
 }
 
 func TestUsageOfOneself(t *testing.T) {
+	machineBefore, err := MachineCPU()
+	require.NoError(t, err)
 	before, err := Of([]int{os.Getpid()})
 	require.NoError(t, err)
 	require.Greater(t, before.RSSBytes, uint64(1<<20))
@@ -34,6 +36,9 @@ func TestUsageOfOneself(t *testing.T) {
 	after, err := Of([]int{os.Getpid()})
 	require.NoError(t, err)
 	require.Positive(t, after.Since(before).CPU, "50 ms of spinning are several ticks")
+	machineAfter, err := MachineCPU()
+	require.NoError(t, err)
+	require.Positive(t, machineAfter-machineBefore)
 }
 
 func TestAProcessThatIsGoneIsAnError(t *testing.T) {

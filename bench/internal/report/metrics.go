@@ -22,6 +22,7 @@ const (
 	EndToEndP999 Metric = "e2e_p999_ms"
 	CPUPerMsg    Metric = "cpu_us"
 	ClientPerMsg Metric = "client_us"
+	OthersCPU    Metric = "others_cpu_percent"
 	WrittenBytes Metric = "written_bytes"
 	RSS          Metric = "rss_mib"
 	PeakRSS      Metric = "rss_peak_mib"
@@ -59,6 +60,7 @@ var metrics = []definition{
 	{EndToEndP999, "end-to-end p99.9, ms", 2, false},
 	{CPUPerMsg, "broker CPU, us/message", 1, false},
 	{ClientPerMsg, "client CPU, us/message", 1, false},
+	{OthersCPU, "CPU of anybody else, % of a core", 0, false},
 	{WrittenBytes, "written to the disk, B/message", 0, false},
 	{RSS, "RSS, MiB", 0, false},
 	{PeakRSS, "peak RSS, MiB", 0, false},

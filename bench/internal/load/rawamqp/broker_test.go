@@ -21,6 +21,7 @@ type memory struct {
 	outcome  wire.StateKind // what it answers to messages
 	discard  bool           // keep nothing
 	refuse   bool           // refuse all links
+	delay    time.Duration  // of each write
 
 	mu       sync.Mutex
 	messages [][]byte
@@ -72,6 +73,7 @@ func (m *memory) serve(socket net.Conn) {
 			m.handle(engine, &event)
 		}
 		output = engine.TakeOutput(output)
+		time.Sleep(m.delay) // a slow broker, not a wait for something
 		if _, err := socket.Write(output); err != nil || engine.Done() {
 			return
 		}

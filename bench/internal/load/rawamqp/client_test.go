@@ -91,6 +91,21 @@ func TestIdle(t *testing.T) {
 	require.NoError(t, conn.Close())
 }
 
+// The end of the context must not hold up the outcomes that are on their way: they
+// would count as slow.
+func TestLastOutcomesAreReadAtOnce(t *testing.T) {
+	broker := newMemory(t)
+	broker.delay = 20 * time.Millisecond // so that one is under way when the context ends
+	ctx, cancel := context.WithCancel(t.Context())
+	order := load.Sending{Queue: "q", Size: 8, InFlight: 1, Meter: openMeter()}
+	ended := make(chan error)
+	go func() { ended <- broker.client().Send(ctx, order) }()
+	require.Eventually(t, func() bool { return order.Meter.Count() > 0 }, 10*time.Second, time.Millisecond)
+	cancel()
+	require.NoError(t, <-ended)
+	require.Less(t, order.Meter.Histogram().Max(), tickEvery/2)
+}
+
 // The client shares the process with a broker that does next to nothing: the CPU
 // time of both together bounds the client's.
 func BenchmarkSend(b *testing.B) {

@@ -73,7 +73,9 @@ func (c *conn) pump(ctx context.Context, u user, attach amqp.AttachOptions) (err
 			return c.close()
 		}
 		n, err := c.socket.Read(c.input)
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			tickAt = time.Time{} // with it comes a new deadline: past an old one nothing is read
+		} else if err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
 		if err := c.receive(c.input[:n], attach); err != nil {
