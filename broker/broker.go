@@ -157,6 +157,14 @@ func (b *Broker) openStore() error {
 const (
 	standaloneShard = 0
 	standaloneNode  = "standalone"
+
+	// standalonePackBytes is more than a pack may have where it has to travel to
+	// followers: with messages of 16 KiB an fsync for every 256 KiB was the limit
+	// (7.0k/s against 5.3k/s in turn, and 77 us of CPU against 94).
+	standalonePackBytes = 1 << 20
+	// standaloneTrailing is how many log entries are kept for followers that lag:
+	// there are none, and what is kept is written once more when a memtable is full.
+	standaloneTrailing = 4
 )
 
 func (b *Broker) startShard() error {
@@ -171,6 +179,9 @@ func (b *Broker) startShard() error {
 		Dir:    filepath.Join(b.cfg.Data, "raft"),
 		Store:  b.store,
 		Logger: b.log,
+
+		MaxPackBytes: standalonePackBytes,
+		TrailingLogs: standaloneTrailing,
 	}); err != nil {
 		return err
 	}
