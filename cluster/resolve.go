@@ -176,6 +176,9 @@ func (b *Batcher) drain(ctx context.Context) error {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
+		if closed(idle) {
+			return nil // there was nothing to wait for
+		}
 		return ctx.Err()
 	}
 }
