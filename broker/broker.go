@@ -55,6 +55,7 @@ type Broker struct {
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
+	gone    chan struct{} // at shutdown: closed with the last of conns
 	serving sync.WaitGroup
 	cancel  context.CancelFunc
 }
@@ -271,6 +272,9 @@ func (b *Broker) serveConn(nc net.Conn, limits *listenerLimits) {
 func (b *Broker) connEnded(c *conn) {
 	b.mu.Lock()
 	delete(b.conns, c)
+	if b.gone != nil && len(b.conns) == 0 {
+		close(b.gone)
+	}
 	b.mu.Unlock()
 	b.metrics.connections.Add(-1)
 	b.metrics.sessions.Add(int64(-c.sessions))
@@ -325,13 +329,25 @@ func (b *Broker) closeConns(ctx context.Context) {
 	for _, c := range b.openConns() {
 		c.post(func() { c.closeWith(wire.CondConnectionForced, "the broker is shutting down") })
 	}
-	deadline := time.Now().Add(closeGrace)
-	for len(b.openConns()) > 0 && time.Now().Before(deadline) && ctx.Err() == nil {
-		time.Sleep(5 * time.Millisecond)
+	select {
+	case <-b.connsGone():
+	case <-ctx.Done():
+	case <-time.After(closeGrace):
 	}
 	for _, c := range b.openConns() {
 		c.socket.close()
 	}
+}
+
+// connsGone is closed when no connection is left. REQUIRES: no more are accepted.
+func (b *Broker) connsGone() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gone = make(chan struct{})
+	if len(b.conns) == 0 {
+		close(b.gone)
+	}
+	return b.gone
 }
 
 func (b *Broker) openConns() []*conn {

@@ -68,7 +68,9 @@ type loadResult struct {
 type dueResult struct {
 	runs     []journal.DueRun
 	upTo     int64
+	anyway   bool        // propose the sweep though nothing is removed
 	except   []queue.Ref // are out with a consumer
+	removed  bool        // something was free to go; valid when it is answered
 	proposed func()      // called by the dispatch loop when the removals are proposed,
 	nothing  func()      // or when there are none
 }

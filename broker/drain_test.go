@@ -57,7 +57,8 @@ func TestDrainThatIsTakenBack(t *testing.T) {
 	until[wire.Attach](p, "")
 	count := uint32(0)
 	for i := range 50 {
-		p.grants(0, count, 10, true).grants(0, count, 10, false).flush()
+		p.grants(0, count, 10, true).flush()
+		p.grants(0, count, 10, false).flush()
 		// Whether the drain was answered is a matter of luck; an echo tells.
 		f := p.sessionFlow()
 		f.Handle, f.Echo, f.DeliveryCount, f.LinkCredit = wire.Some[uint32](0), true, wire.Some(count), wire.Some[uint32](10)

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"time"
 
 	"entrepot/queue"
@@ -35,7 +36,8 @@ func (s *shard) expiryLoop() {
 	}
 }
 
-// sweep removes all that is due now; false: the shard ends.
+// sweep removes all that is due now, or as much as can become a fact; false: the
+// shard ends.
 func (s *shard) sweep() bool {
 	for {
 		runs, upTo, err := s.journal.Due(time.Now().UnixMilli(), sweepBatch, nil)
@@ -50,43 +52,53 @@ func (s *shard) sweep() bool {
 		for i := range runs {
 			found += int(runs[i].Count)
 		}
-		if !s.proposeDue(&dueResult{runs: runs, upTo: upTo}) {
+		full := found >= sweepBatch
+		// All of a full batch may be out with consumers: then the sweep is a fact even
+		// if nothing goes, or what is behind would never be seen.
+		due := &dueResult{runs: runs, upTo: upTo, anyway: full && upTo > s.sweptTo}
+		switch err := s.proposeDue(due); {
+		case errors.Is(err, errEnded):
 			return false
+		case err != nil:
+			return true // the next sweep finds it again
 		}
-		if found < sweepBatch {
+		s.sweptTo = max(s.sweptTo, upTo)
+		if !full || !due.removed {
 			return true
 		}
 	}
 }
 
+// errEnded: the shard has ended meanwhile.
+var errEnded = errors.New("broker: the shard has ended")
+
 // proposeDue waits until what was found is a fact, so that the next look does not
-// find it again.
-func (s *shard) proposeDue(due *dueResult) bool {
-	applied := make(chan struct{})
+// find it again, or cannot become one.
+func (s *shard) proposeDue(due *dueResult) error {
+	answered := make(chan error, 1)
 	// The dispatch loop proposes before it looks at its mailbox again; a record
 	// proposed behind those is applied behind them.
 	due.proposed = func() {
 		s.propose(func(b *queue.PackBuilder) { b.Expire(due.upTo, due.except) },
-			func(queue.Reply, error) { close(applied) })
+			func(_ queue.Reply, err error) { answered <- err })
 	}
-	due.nothing = func() { close(applied) }
+	due.nothing = func() { answered <- nil }
 	s.mail.post(dispatchInput{kind: inputDue, due: due})
 	select {
-	case <-applied:
-		return true
+	case err := <-answered:
+		return err
 	case <-s.ended:
-		return false
+		return errEnded
 	}
 }
 
 // expire proposes the removal of what is due, but for what is out with a consumer:
 // that is looked at again when it comes back.
 func (l *dispatchLoop) expire(due *dueResult) {
-	removed := false
 	for _, r := range due.runs {
-		removed = l.expireRun(due, r.Queue, r.Run) || removed
+		due.removed = l.expireRun(due, r.Queue, r.Run) || due.removed
 	}
-	if !removed { // all are out: there is no fact to write
+	if !due.removed && !due.anyway { // all are out: there is no fact to write
 		due.nothing()
 		return
 	}

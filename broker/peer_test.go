@@ -180,7 +180,7 @@ func (p *peer) cut() (r received, ok bool) {
 			p.in = p.in[wire.ProtocolHeaderSize:]
 			continue
 		}
-		h, err := wire.ParseFrameHeader(p.in, 1<<30)
+		h, err := wire.ParseFrameHeader(p.in, 2<<20)
 		require.NoError(p.t, err)
 		if len(p.in) < int(h.Size) {
 			break

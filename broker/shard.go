@@ -40,6 +40,8 @@ type shard struct {
 	watched watched // addresses whose gate is shut
 	busy    gate    // shut while the log is behind
 
+	sweptTo int64 // deadlines up to here are swept. Owner: expiryLoop
+
 	leads chan uint64 // terms in which this node has begun to lead
 	ended chan struct{}
 	done  sync.WaitGroup
