@@ -137,7 +137,7 @@ func benchFillAndDrain(b *testing.B, n, size, queues int) {
 	b.ReportMetric(rss(), "fill-rss-MiB")
 	perMessage("load", func() { drain(r, queues, n, false) })
 	perMessage("drain", func() { drain(r, queues, n, true); r.flush() })
-	time.Sleep(time.Second) // files are removed in the background
+	<-time.After(time.Second) // files are removed in the background
 	b.ReportMetric(float64(r.store.Metrics().DiskBytes)/float64(n), "drained-disk-B/msg")
 	r.close()
 }

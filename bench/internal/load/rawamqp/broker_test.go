@@ -73,7 +73,7 @@ func (m *memory) serve(socket net.Conn) {
 			m.handle(engine, &event)
 		}
 		output = engine.TakeOutput(output)
-		time.Sleep(m.delay) // a slow broker, not a wait for something
+		<-time.After(m.delay) // a slow broker, not a wait for something
 		if _, err := socket.Write(output); err != nil || engine.Done() {
 			return
 		}
