@@ -27,7 +27,9 @@ type consumer struct {
 	// terminal state [amqp-messaging 3.5.3 default-outcome].
 	byDefault wire.DeliveryState
 
-	waiting waiting
+	// waiting are deliveries from the dispatcher that are not sent yet, in order. Their
+	// bytes count in conn.waitingBytes; see receive.
+	waiting fifo[queue.Message]
 	sending bool // is in conn.senders
 	demand  demand
 
@@ -54,48 +56,19 @@ func (s *consumer) attach(from queue.Seq) {
 	})
 }
 
-// waiting are deliveries from the dispatcher that are not sent yet, in order.
-type waiting struct {
-	list  []queue.Message // from next on
-	next  int
-	bytes int
-}
-
-func (w *waiting) len() int              { return len(w.list) - w.next }
-func (w *waiting) first() *queue.Message { return &w.list[w.next] }
-
-func (w *waiting) push(m *queue.Message) {
-	w.list = append(w.list, *m)
-	w.bytes += len(m.Payload)
-}
-
-// dropFirst forgets the first one, and lets its payload go.
-func (w *waiting) dropFirst() (sizeBytes int) {
-	sizeBytes = len(w.first().Payload)
-	w.bytes -= sizeBytes
-	*w.first() = queue.Message{}
-	if w.next++; w.next == len(w.list) {
-		w.list, w.next = w.list[:0], 0
-	}
-	return sizeBytes
-}
-
-// popLast takes the last one back.
-func (w *waiting) popLast() queue.Message {
-	last := len(w.list) - 1
-	m := w.list[last]
-	w.bytes -= len(m.Payload)
-	w.list[last] = queue.Message{}
-	w.list = w.list[:last]
-	return m
-}
-
 // receive takes a delivery from the dispatcher.
 func (s *consumer) receive(m *queue.Message) {
 	s.demand.seen++
-	s.waiting.push(m)
+	s.waiting.push(*m)
 	s.conn.waitingBytes += len(m.Payload)
 	s.conn.schedule(s)
+}
+
+// takeLast takes the delivery that came last back out of those that wait.
+func (s *consumer) takeLast() queue.Message {
+	m := s.waiting.popLast()
+	s.conn.waitingBytes -= len(m.Payload)
+	return m
 }
 
 func (s *consumer) delivery(*amqp.Delivery) {}
@@ -127,10 +100,10 @@ func (s *consumer) sendSome() {
 			s.conn.sendLater(s)
 			return
 		}
-		s.send(s.waiting.first())
-		size := s.waiting.dropFirst()
-		s.conn.waitingBytes -= size
-		quantum -= size
+		m := s.waiting.pop()
+		s.conn.waitingBytes -= len(m.Payload)
+		quantum -= len(m.Payload)
+		s.send(&m)
 	}
 }
 
@@ -224,11 +197,7 @@ func (s *consumer) expel(err *amqp.Error) {
 
 func (s *consumer) session() *amqp.Session { return s.link.Session() }
 
-func (s *consumer) rest() {
-	if s.waiting.len() == 0 {
-		s.waiting.list = nil
-	}
-}
+func (s *consumer) rest() { s.waiting.trim() }
 
 // detached gives back what the link held.
 func (s *consumer) detached() {
@@ -237,8 +206,10 @@ func (s *consumer) detached() {
 	}
 	s.over = true
 	c, b := s.conn, s.conn.broker
-	c.waitingBytes -= s.waiting.bytes
-	s.waiting, s.unconfirmed, s.annotated = waiting{}, nil, nil
+	for s.waiting.len() > 0 {
+		s.takeLast()
+	}
+	s.unconfirmed, s.annotated = nil, nil
 	s.countOut(-s.out)
 	s.addr.consumers.Add(-1)
 	c.outbox(s.addr.shard).add(dispatchInput{kind: inputDetach, consumer: s.id})

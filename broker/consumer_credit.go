@@ -108,9 +108,7 @@ func (s *consumer) returnExcess() {
 		return
 	}
 	for s.waiting.len() > credit {
-		m := s.waiting.popLast()
-		s.conn.waitingBytes -= len(m.Payload)
-		s.giveBack(m.Seq)
+		s.giveBack(s.takeLast().Seq)
 	}
 }
 
@@ -119,9 +117,7 @@ func (s *consumer) returnExcess() {
 func (s *consumer) browseAgain(keep int) {
 	var from queue.Seq
 	for s.waiting.len() > keep {
-		m := s.waiting.popLast()
-		s.conn.waitingBytes -= len(m.Payload)
-		from = m.Seq
+		from = s.takeLast().Seq
 	}
 	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: inputDetach, consumer: s.id})
 	s.id = s.conn.broker.nextConsumer()

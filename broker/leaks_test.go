@@ -264,3 +264,18 @@ func TestStoreThatFailsEndsTheNodeInOrder(t *testing.T) {
 		require.NoError(t, err, "it does not hang")
 	}
 }
+
+// A client that broke the protocol may keep its socket open for a while. What it
+// held is free at once.
+func TestMessagesOfAFailedConnectionComeBackAtOnce(t *testing.T) {
+	b := startBroker(t, testConfig(t.TempDir()))
+	sendTexts(t, client(t, b), "q", "it")
+	p := openPeer(t, b, "bad")
+	p.receivesFrom(0, "q").grants(0, 0, 1, false).flush()
+	p.gets("it", "")
+	bad := connOf(t, b, "bad")
+	p.frame(0, &wire.Open{ContainerID: "again"}).flush()
+	until[wire.Close](p, "a second open is a fault")
+	require.Equal(t, []string{"it"}, receiveTexts(t, client(t, b), "q", 1))
+	require.Contains(t, b.openConns(), bad, "the broker still waits for the client's close")
+}

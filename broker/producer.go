@@ -31,9 +31,11 @@ type producer struct {
 	slot uint32
 	name *nameHolder
 
-	underway underway // messages in packs that are not answered yet
-	meanSize int      // of recent messages, in bytes
-	over     bool     // detached; the slot is kept until nothing is under way
+	// underway are messages in packs, in the order they came, which is the order they
+	// are answered in.
+	underway fifo[underwayMessage]
+	meanSize int  // of recent messages, in bytes
+	over     bool // detached; the slot is kept until nothing is under way
 }
 
 // Tokens of a producer's messages in a pack.
@@ -79,7 +81,7 @@ func (p *producer) delivery(d *amqp.Delivery) {
 	pack.Wait(p.conn, p.token(d))
 	batcher.EndMore()
 	p.conn.outbox(p.addr.shard).records = true
-	p.underway.push(now, len(d.Payload))
+	p.underway.push(underwayMessage{now, len(d.Payload)})
 }
 
 // refusal is why a message is not stored.
@@ -224,7 +226,7 @@ func (p *producer) answered(token uint64, reply queue.Reply, err error) {
 }
 
 // unpend takes the oldest message off what is under way.
-func (p *producer) unpend() underwayEntry {
+func (p *producer) unpend() underwayMessage {
 	sent := p.underway.pop()
 	p.conn.underwayBytes -= sent.sizeBytes
 	p.addr.unpend(sent.sizeBytes)
@@ -246,11 +248,7 @@ func (p *producer) verdict(reply queue.Reply, err error) wire.DeliveryState {
 
 func (p *producer) session() *amqp.Session { return p.link.Session() }
 
-func (p *producer) rest() {
-	if p.underway.len() == 0 {
-		p.underway = underway{}
-	}
-}
+func (p *producer) rest() { p.underway.trim() }
 
 // queueGone: the queue was deleted.
 func (p *producer) queueGone() { p.expel(deletedError(p.addr.name)) }
@@ -299,32 +297,8 @@ func (p *producer) gone() {
 	p.forgetIfAnswered()
 }
 
-// underway are messages of one producer in packs, in the order they came, which is
-// the order they are answered in.
-type underway struct {
-	entries []underwayEntry
-	first   int
-}
-
-type underwayEntry struct {
+// underwayMessage is a message in a pack that is not answered yet.
+type underwayMessage struct {
 	at        time.Time
 	sizeBytes int
-}
-
-func (u *underway) len() int { return len(u.entries) - u.first }
-
-func (u *underway) push(at time.Time, sizeBytes int) {
-	if u.first > 0 && len(u.entries) == cap(u.entries) {
-		u.entries = u.entries[:copy(u.entries, u.entries[u.first:])]
-		u.first = 0
-	}
-	u.entries = append(u.entries, underwayEntry{at, sizeBytes})
-}
-
-func (u *underway) pop() underwayEntry {
-	e := u.entries[u.first]
-	if u.first++; u.first == len(u.entries) {
-		u.entries, u.first = u.entries[:0], 0
-	}
-	return e
 }
