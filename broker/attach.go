@@ -18,7 +18,6 @@ type attachment struct {
 	link  *amqp.Link
 	want  *wire.Attach // what the peer asked for; nil when it is answered
 	name  *nameHolder
-	addr  *address
 	ended bool
 }
 
