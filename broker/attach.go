@@ -155,6 +155,7 @@ func (a *attachment) becomeConsumer(addr *address) {
 		id:        c.broker.nextConsumer(),
 		browse:    source.DistributionMode == wire.DistributionCopy,
 		byDefault: source.DefaultOutcome,
+		demand:    demand{mean: firstMean},
 	}
 	if s.byDefault.Kind == wire.StateNone {
 		s.byDefault = wire.DeliveryState{Kind: wire.StateReleased}

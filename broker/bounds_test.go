@@ -56,6 +56,8 @@ func TestDemand(t *testing.T) {
 	}{
 		{"first credit", demand{}, 10, 0, 10, true},
 		{"no more than is read ahead", demand{}, 1 << 20, 0, consumerAhead, true},
+		{"and of large messages little", demand{mean: 256 << 10}, 1 << 20, 0, 4, true},
+		{"but one at least", demand{mean: 64 << 20}, 1 << 20, 0, 1, true},
 		{"what waits here has had its turn", demand{seen: 8, limit: 8}, 10, 4, 14, true},
 		{"a little more can wait", demand{seen: 5, limit: 10}, 6, 0, 11, false},
 		{"until the dispatcher has nothing left", demand{seen: 10, limit: 10}, 1, 0, 11, true},
@@ -64,6 +66,9 @@ func TestDemand(t *testing.T) {
 		{"a drain that was taken back did too", demand{seen: 5, limit: 10, asked: true}, 5, 0, 10, true},
 	}
 	for _, test := range tests {
+		if test.d.mean == 0 {
+			test.d.mean = 1024
+		}
 		limit := test.d.limitFor(test.credit, test.waiting)
 		require.Equal(t, test.limit, limit, test.why)
 		require.Equal(t, test.tell, test.d.worthTelling(limit), test.why)

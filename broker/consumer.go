@@ -58,7 +58,7 @@ func (s *consumer) attach(from queue.Seq) {
 
 // receive takes a delivery from the dispatcher.
 func (s *consumer) receive(m *queue.Message) {
-	s.demand.seen++
+	s.demand.came(len(m.Payload))
 	s.waiting.push(*m)
 	s.conn.waitingBytes += len(m.Payload)
 	s.conn.schedule(s)

@@ -9,6 +9,11 @@ const (
 	// much credit its link has: enough to fill a socket, and little to take back
 	// when the link goes.
 	consumerAhead = 512
+	// aheadBytes is about how many bytes those may have.
+	aheadBytes = 1 << 20
+	// firstMean is what a consumer takes for its messages' size before it has seen
+	// any: large, for it is soon known better.
+	firstMean = 64 << 10
 	// waitingHigh is how many bytes of deliveries may wait on one connection before
 	// its consumers ask for no more: a client that does not read, or whose window
 	// is shut, costs this much, and what is on its way when that is found.
@@ -20,6 +25,7 @@ const (
 // it does not matter how many are on their way.
 type demand struct {
 	seen  uint64 // deliveries that came from the dispatcher
+	mean  int    // bytes of recent ones
 	limit uint64 // the last one that it was told
 	held  bool   // a delivery was returned: nothing comes before the next limit
 	// asked: the limit was told with a drain. answered: all that there was for that
@@ -32,8 +38,14 @@ type demand struct {
 // limitFor is the limit to tell, for a link with so much credit of which so many
 // deliveries wait here.
 func (d *demand) limitFor(credit uint32, waiting int) uint64 {
-	ahead := min(int(credit), consumerAhead) - waiting
-	return d.seen + uint64(max(ahead, 0))
+	ahead := min(int(credit), consumerAhead, max(1, aheadBytes/max(1, d.mean)))
+	return d.seen + uint64(max(ahead-waiting, 0))
+}
+
+// came counts a delivery.
+func (d *demand) came(sizeBytes int) {
+	d.seen++
+	d.mean += (sizeBytes - d.mean) / 8
 }
 
 // worthTelling: the dispatcher is told of more credit when it has nothing left, or
@@ -121,7 +133,7 @@ func (s *consumer) browseAgain(keep int) {
 	}
 	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: inputDetach, consumer: s.id})
 	s.id = s.conn.broker.nextConsumer()
-	s.demand = demand{}
+	s.demand = demand{mean: s.demand.mean}
 	s.attach(from)
 }
 

@@ -79,9 +79,7 @@ func TestDrainWhileDeliveriesWaitForTheWindow(t *testing.T) {
 	for _, tune := range []func(*wire.Attach){browsing, func(*wire.Attach) {}} {
 		p := dialPeer(t, b)
 		p.hello("").frame(0, &wire.Begin{IncomingWindow: 10, OutgoingWindow: 10, HandleMax: 10})
-		p.receivesFrom(0, "q", tune).grants(0, 0, 50, false)
-		p.out = p.out[:len(p.out):len(p.out)]
-		p.flush()
+		p.receivesFrom(0, "q", tune)
 		shut := wire.Flow{NextIncomingID: wire.Some[uint32](0), IncomingWindow: 10, OutgoingWindow: 10,
 			Handle: wire.Some[uint32](0), DeliveryCount: wire.Some[uint32](0), LinkCredit: wire.Some[uint32](50)}
 		p.frame(0, &shut).flush()

@@ -45,7 +45,7 @@ func ask[T any](c *conn, look func() T) (answer T) {
 // A client that gives credit and takes nothing holds a bounded part of a queue.
 func TestClientThatTakesNothingHoldsLittle(t *testing.T) {
 	b := startBroker(t, testConfig(t.TempDir()))
-	const n, links = 240, 8
+	const n, links = 240, 6
 	text := strings.Repeat("x", 50<<10) // 12 MiB, a frame each
 	fillWith(t, b, "q", n, text)
 	slow := dialPeer(t, b)
