@@ -2,8 +2,10 @@ package broker
 
 import (
 	"strings"
+	"time"
 
 	"entrepot/broker/admin"
+	"entrepot/journal"
 	"entrepot/queue"
 )
 
@@ -37,7 +39,7 @@ func (b *Broker) appendQueueMetrics(list []admin.QueueMetrics, p *queue.Policy) 
 				return list
 			}
 			if b.directory.policy(rows[i].Name) == p {
-				list = append(list, b.metricsOf(rows[i].Name, &rows[i].State))
+				list = append(list, b.metricsOf(&rows[i]))
 			}
 		}
 		if len(rows) < page {
@@ -47,13 +49,29 @@ func (b *Broker) appendQueueMetrics(list []admin.QueueMetrics, p *queue.Policy) 
 	}
 }
 
-func (b *Broker) metricsOf(name string, state *queue.State) admin.QueueMetrics {
-	m := admin.QueueMetrics{Name: name, Messages: state.Count, Bytes: state.Bytes}
-	if a := b.directory.attachedTo(name); a != nil {
+func (b *Broker) metricsOf(row *journal.Declared) admin.QueueMetrics {
+	m := admin.QueueMetrics{Name: row.Name, Messages: row.State.Count, Bytes: row.State.Bytes}
+	if row.State.Count > 0 {
+		m.OldestAgeSeconds = b.firstAge(row)
+	}
+	if a := b.directory.attachedTo(row.Name); a != nil {
 		m.Consumers = uint64(a.consumers.Load())
 		m.Unsettled = uint64(max(0, a.unsettled.Load()))
 	}
 	return m
+}
+
+// firstAge is how long ago a queue's first message came in, in seconds.
+func (b *Broker) firstAge(row *journal.Declared) float64 {
+	loaded, err := b.shard.journal.Load(row.Queue, row.State.Head, 1, 1, nil)
+	if err != nil {
+		b.log.Error("the first message of a queue can't be read for its age", "queue", row.Name, "error", err)
+		return 0
+	}
+	if len(loaded.Messages) == 0 { // it went meanwhile
+		return 0
+	}
+	return max(0, time.Since(time.UnixMilli(loaded.Messages[0].ArrivedMillis)).Seconds())
 }
 
 // literalPrefix is what all names of a pattern begin with.

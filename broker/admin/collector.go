@@ -78,7 +78,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	for n := range m.PerQueue {
 		for i, q := range perQueue {
-			value := float64(q.read(&m.PerQueue[n]))
+			value := q.read(&m.PerQueue[n])
 			out <- prometheus.MustNewConstMetric(c.perQueue[i], prometheus.GaugeValue, value, m.PerQueue[n].Name)
 		}
 	}

@@ -62,6 +62,8 @@ type QueueMetrics struct {
 	Bytes     uint64
 	Unsettled uint64
 	Consumers uint64
+	// OldestAgeSeconds is since its first message came in; 0 when it is empty.
+	OldestAgeSeconds float64
 }
 
 // A series is one metric family without labels, or with the one label that its
@@ -165,12 +167,13 @@ var distributions = []struct {
 // the label queue.
 var perQueue = []struct {
 	name, help string
-	read       func(*QueueMetrics) uint64
+	read       func(*QueueMetrics) float64
 }{
-	{"entrepot_queue_messages", "Messages in the queue.", func(q *QueueMetrics) uint64 { return q.Messages }},
-	{"entrepot_queue_message_bytes", "Bytes of the messages in the queue.", func(q *QueueMetrics) uint64 { return q.Bytes }},
-	{"entrepot_queue_unsettled", "Messages that are with a consumer.", func(q *QueueMetrics) uint64 { return q.Unsettled }},
-	{"entrepot_queue_consumers", "Links that receive from the queue.", func(q *QueueMetrics) uint64 { return q.Consumers }},
+	{"entrepot_queue_messages", "Messages in the queue.", func(q *QueueMetrics) float64 { return float64(q.Messages) }},
+	{"entrepot_queue_message_bytes", "Bytes of the messages in the queue.", func(q *QueueMetrics) float64 { return float64(q.Bytes) }},
+	{"entrepot_queue_unsettled", "Messages that are with a consumer.", func(q *QueueMetrics) float64 { return float64(q.Unsettled) }},
+	{"entrepot_queue_consumers", "Links that receive from the queue.", func(q *QueueMetrics) float64 { return float64(q.Consumers) }},
+	{"entrepot_queue_oldest_message_age_seconds", "Age of the first message in the queue; 0 when it is empty.", func(q *QueueMetrics) float64 { return q.OldestAgeSeconds }},
 }
 
 func count(name, help string, value func(*Metrics) uint64) series {

@@ -21,7 +21,7 @@ func TestAScrapeShowsWhatTheBrokerSays(t *testing.T) {
 		Accepted: 7, Messages: 5, DiskLow: true, OldestAgeSeconds: 1.5, LinksIn: 2, LinksOut: 3,
 		Refused:      map[string]uint64{"queue-full": 2, "disk-low": 1},
 		FsyncLatency: NewLatencyHistogram(),
-		PerQueue:     []QueueMetrics{{Name: "command/t/1", Messages: 4, Bytes: 400, Unsettled: 2, Consumers: 1}},
+		PerQueue:     []QueueMetrics{{Name: "command/t/1", Messages: 4, Bytes: 400, Unsettled: 2, Consumers: 1, OldestAgeSeconds: 1.5}},
 	}
 	b.metrics.FsyncLatency.Observe(150_000) // 0.15 ms
 	b.metrics.FsyncLatency.ObserveN(60e9, 2)
@@ -44,6 +44,7 @@ func TestAScrapeShowsWhatTheBrokerSays(t *testing.T) {
 		`entrepot_fsync_latency_seconds_count 3`,
 		`entrepot_queue_messages{queue="command/t/1"} 4`,
 		`entrepot_queue_unsettled{queue="command/t/1"} 2`,
+		`entrepot_queue_oldest_message_age_seconds{queue="command/t/1"} 1.5`,
 		`# TYPE entrepot_messages_accepted_total counter`,
 		`# TYPE entrepot_messages gauge`,
 	} {
