@@ -120,6 +120,7 @@ func (c *Conn) Next(ev *Event) bool {
 		if c.report(ev) {
 			return true
 		}
+		c.reclaim() // a disposition that went on has ended, and its bytes may be used again
 		happened, more := c.step(ev)
 		if happened {
 			return true
