@@ -7,8 +7,7 @@ type fifo[T any] struct {
 	head  int
 }
 
-func (f *fifo[T]) len() int  { return len(f.items) - f.head }
-func (f *fifo[T]) first() *T { return &f.items[f.head] }
+func (f *fifo[T]) len() int { return len(f.items) - f.head }
 
 func (f *fifo[T]) push(item T) {
 	// Half of the room is taken up by what has left: to move the rest costs less than

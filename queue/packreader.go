@@ -64,9 +64,6 @@ func OpenPack(p []byte) (PackReader, error) {
 // Header is the header of the pack being read.
 func (r *PackReader) Header() PackHeader { return r.header }
 
-// Offset is where the next record begins.
-func (r *PackReader) Offset() int { return r.off }
-
 // Next decodes the next record into rec. more is false when all have been
 // read; the pack must end there.
 func (r *PackReader) Next(rec *Record) (more bool, err error) {
