@@ -33,6 +33,7 @@ var statuses = []struct {
 	{ErrNotFound, http.StatusNotFound},
 	{ErrInvalid, http.StatusBadRequest},
 	{ErrForbidden, http.StatusForbidden},
+	{ErrConflict, http.StatusConflict},
 	{ErrUnavailable, http.StatusServiceUnavailable},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable},
 	{context.Canceled, http.StatusServiceUnavailable},

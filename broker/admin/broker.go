@@ -41,6 +41,10 @@ type Broker interface {
 	// many went. ErrNotFound: there is no such queue.
 	Purge(ctx context.Context, name string) (messages uint64, err error)
 
+	// Cluster is the cluster that this node belongs to. ErrConflict: none, it is
+	// standalone.
+	Cluster() (Cluster, error)
+
 	// Metrics reads the totals. It costs the same with one queue and with a
 	// million, save for the queues whose policy asks for series of their own.
 	Metrics() Metrics
@@ -50,9 +54,10 @@ type Broker interface {
 // that tells the user what to do. Any other error is the broker's own fault
 // and becomes status 500.
 var (
-	ErrNotFound    = errors.New("not found")   // 404: no queue of that name
+	ErrNotFound    = errors.New("not found")   // 404: no queue, node or shard of that name
 	ErrInvalid     = errors.New("invalid")     // 400: the request can't be meant so
 	ErrForbidden   = errors.New("forbidden")   // 403: a policy says no
+	ErrConflict    = errors.New("conflict")    // 409: not as things are now
 	ErrUnavailable = errors.New("unavailable") // 503: starting, stopping, no leader
 )
 

@@ -15,7 +15,8 @@ type fake struct {
 	metrics Metrics
 	health  error
 	ready   error
-	broken  error // what every queue operation answers with, if set
+	cluster *fakeCluster // nil: standalone
+	broken  error        // what every queue operation answers with, if set
 }
 
 func newFake(names ...string) *fake {
@@ -29,6 +30,13 @@ func newFake(names ...string) *fake {
 func (f *fake) Health() error    { return f.health }
 func (f *fake) Ready() error     { return f.ready }
 func (f *fake) Metrics() Metrics { return f.metrics }
+
+func (f *fake) Cluster() (Cluster, error) {
+	if f.cluster == nil {
+		return nil, fmt.Errorf("%w: this node is standalone", ErrConflict)
+	}
+	return f.cluster, nil
+}
 
 func (f *fake) Queues(_ context.Context, prefix, after string, limit int) (Page, error) {
 	f.mu.Lock()
