@@ -31,6 +31,8 @@ type address struct {
 	links int // Owner: directory.mu
 }
 
+func (a *address) ref() queueRef { return queueRef{a.shard.id, a.id} }
+
 func (a *address) limits() *queue.Limits { return a.narrow.Load() }
 
 // narrowBy sets the limits from the policy and what was declared.

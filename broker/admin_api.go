@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"entrepot/broker/admin"
@@ -31,14 +33,55 @@ func (b *Broker) Ready() error {
 	case b.stopping.Load():
 		return errors.New("the broker is stopping")
 	case !b.ready.Load():
+		if waiting := b.waiting(); waiting != "" {
+			return errors.New(waiting)
+		}
 		return errors.New("the broker is starting")
+	}
+	return b.readyShards()
+}
+
+// waiting is what this node waits for before it can be of its cluster, "" if nothing.
+func (b *Broker) waiting() string {
+	if b.cluster == nil {
+		return ""
+	}
+	return b.cluster.Waiting()
+}
+
+// readyShards says what keeps this node from serving every queue.
+func (b *Broker) readyShards() error {
+	if !b.clustered() {
+		return nil
+	}
+	if !b.cluster.Ready() {
+		return fmt.Errorf("the cluster has not taken note of this node yet: %s", b.waiting())
+	}
+	for _, s := range b.shards() {
+		switch {
+		case s.repairing.Load():
+			return fmt.Errorf("shard %d: %w", s.id, errRepairing)
+		case s.adrift.shut.Load():
+			return fmt.Errorf("shard %d has no leader that this node knows of", s.id)
+		}
+	}
+	return nil
+}
+
+// formed says that there are no queues to speak of yet. Errors: admin.ErrUnavailable.
+func (b *Broker) formed() error {
+	if b.shards() == nil {
+		return fmt.Errorf("%w: %v", admin.ErrUnavailable, b.Ready())
 	}
 	return nil
 }
 
 // Queues implements admin.Broker.
 func (b *Broker) Queues(_ context.Context, prefix, after string, limit int) (admin.Page, error) {
-	rows, err := b.shard.journal.List(prefix, after, limit+1)
+	if err := b.formed(); err != nil {
+		return admin.Page{}, err
+	}
+	rows, err := b.list(prefix, after, limit+1)
 	if err != nil {
 		return admin.Page{}, err
 	}
@@ -57,27 +100,53 @@ func (b *Broker) Queues(_ context.Context, prefix, after string, limit int) (adm
 	return page, nil
 }
 
+// list gives up to limit queues of all shards in the order of their names.
+func (b *Broker) list(prefix, after string, limit int) ([]journal.Declared, error) {
+	var all []journal.Declared
+	for _, s := range b.shards() {
+		rows, err := s.journal.List(prefix, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+	}
+	slices.SortFunc(all, func(x, y journal.Declared) int { return strings.Compare(x.Name, y.Name) })
+	return all[:min(limit, len(all))], nil
+}
+
 // Queue implements admin.Broker.
 func (b *Broker) Queue(_ context.Context, name string) (admin.Queue, error) {
-	row, err := b.lookup(name)
+	q, err := b.lookup(name)
 	if err != nil {
 		return admin.Queue{}, err
 	}
-	return b.describe(row)
+	return b.describe(&q.Declared)
 }
 
-// lookup finds a queue's row. Errors: admin.ErrNotFound.
-func (b *Broker) lookup(name string) (*journal.Declared, error) {
-	s := b.directory.shardOf(name)
-	id, spec, ok, err := s.journal.Lookup(name)
+// found is a queue's row and where it is.
+type found struct {
+	journal.Declared
+	shard *shard
+}
+
+// lookup finds a queue's row. Errors: admin.ErrNotFound, admin.ErrUnavailable.
+func (b *Broker) lookup(name string) (*found, error) {
+	if err := b.formed(); err != nil {
+		return nil, err
+	}
+	q, err := b.directory.lookup(name)
+	if errors.Is(err, errRepairing) {
+		return nil, fmt.Errorf("%w: %v", admin.ErrUnavailable, err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	state, exists := s.journal.Queue(id)
-	if !ok || !exists {
-		return nil, fmt.Errorf("%w: there is no queue %q", admin.ErrNotFound, name)
+	if q != nil {
+		if state, exists := q.shard.journal.Queue(q.id); exists {
+			return &found{journal.Declared{Queue: q.id, Name: name, Spec: q.spec, State: state}, q.shard}, nil
+		}
 	}
-	return &journal.Declared{Queue: id, Name: name, Spec: spec, State: state}, nil
+	return nil, fmt.Errorf("%w: there is no queue %q", admin.ErrNotFound, name)
 }
 
 // describe shows a queue.
@@ -116,6 +185,9 @@ func (b *Broker) Declare(ctx context.Context, name string, d admin.Declaration) 
 	if err := policy.Limits.CheckNarrow(limits); err != nil {
 		return admin.Queue{}, false, fmt.Errorf("%w: %v", admin.ErrInvalid, err)
 	}
+	if err := b.formed(); err != nil {
+		return admin.Queue{}, false, err
+	}
 	created, err := b.directory.put(ctx, name, encodeSpec(d))
 	if err != nil {
 		return admin.Queue{}, false, err
@@ -126,7 +198,14 @@ func (b *Broker) Declare(ctx context.Context, name string, d admin.Declaration) 
 
 // Delete implements admin.Broker.
 func (b *Broker) Delete(ctx context.Context, name string) (uint64, error) {
-	return b.remove(ctx, name, (*queue.PackBuilder).Delete)
+	removed, err := b.remove(ctx, name, (*queue.PackBuilder).Delete)
+	if err != nil {
+		return 0, err
+	}
+	return removed, b.directory.home(name).await(ctx, func() (bool, error) {
+		q, err := b.directory.lookup(name)
+		return q == nil, err
+	})
 }
 
 // Purge implements admin.Broker.
@@ -136,11 +215,11 @@ func (b *Broker) Purge(ctx context.Context, name string) (uint64, error) {
 
 // remove proposes a record that empties a queue, and waits for the fact.
 func (b *Broker) remove(ctx context.Context, name string, record func(*queue.PackBuilder, queue.ID)) (uint64, error) {
-	row, err := b.lookup(name)
+	q, err := b.lookup(name)
 	if err != nil {
 		return 0, err
 	}
-	reply, err := b.directory.shardOf(name).proposeAndWait(ctx, func(p *queue.PackBuilder) { record(p, row.Queue) })
+	reply, err := q.shard.proposeAndWait(ctx, func(p *queue.PackBuilder) { record(p, q.Queue) })
 	switch {
 	case err != nil:
 		return 0, err
@@ -160,7 +239,7 @@ func (s *shard) proposeAndWait(ctx context.Context, fill func(*queue.PackBuilder
 	s.propose(fill, func(r queue.Reply, err error) { answered <- answer{r, err} })
 	select {
 	case a := <-answered:
-		if errors.Is(a.err, cluster.ErrNotLeader) || errors.Is(a.err, cluster.ErrStopped) {
+		if errors.Is(a.err, cluster.ErrStopped) {
 			a.err = fmt.Errorf("%w: %v", admin.ErrUnavailable, a.err)
 		}
 		return a.reply, a.err
@@ -184,10 +263,18 @@ func decodeSpec(spec []byte) (queue.Limits, error) {
 	return d.Limits(), err
 }
 
+// sumShards adds up a figure of every shard.
+func (b *Broker) sumShards(of func(*journal.Shard) uint64) (sum uint64) {
+	for _, s := range b.shards() {
+		sum += of(s.journal)
+	}
+	return sum
+}
+
 // Metrics implements admin.Broker.
 func (b *Broker) Metrics() admin.Metrics {
 	m := &b.metrics
-	t := b.shard.journal.Totals()
+	t := b.totals()
 	store := b.store.Metrics()
 	return admin.Metrics{
 		Received:  m.received.Load(),
@@ -209,7 +296,7 @@ func (b *Broker) Metrics() admin.Metrics {
 		Queues:            t.Queues,
 		Messages:          t.Count,
 		Bytes:             t.Bytes,
-		WindowBytes:       uint64(b.shard.journal.WindowBytes()),
+		WindowBytes:       b.sumShards(func(j *journal.Shard) uint64 { return uint64(j.WindowBytes()) }),
 		Connections:       uint64(m.connections.Load()),
 		ConnectionsOpened: m.opened.Load(),
 		ConnectionsFailed: m.failedBy.read(),
@@ -226,8 +313,8 @@ func (b *Broker) Metrics() admin.Metrics {
 		StoreWritten:      store.WALBytes + store.FlushedBytes + store.IngestedBytes + store.CompactedBytes,
 		StoreStalls:       m.stalls.Load(),
 		OldestAgeSeconds:  b.oldestAge.read(time.Now()),
-		LogAppliedIndex:   b.shard.journal.AppliedIndex(),
-		LogDurableIndex:   b.shard.journal.DurableIndex(),
+		LogAppliedIndex:   b.sumShards((*journal.Shard).AppliedIndex),
+		LogDurableIndex:   b.sumShards((*journal.Shard).DurableIndex),
 		AcceptLatency:     m.acceptLatency,
 		FsyncLatency:      m.fsyncLatency,
 		PackBytes:         m.packBytes,

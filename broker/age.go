@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
-
-	"entrepot/journal"
 )
 
 const (
@@ -23,11 +21,11 @@ type oldestAge struct {
 }
 
 // watch looks until ctx ends.
-func (a *oldestAge) watch(ctx context.Context, b *Broker, shard *journal.Shard) {
+func (a *oldestAge) watch(ctx context.Context, b *Broker) {
 	ticker := time.NewTicker(ageEvery)
 	defer ticker.Stop()
 	for {
-		if err := a.look(shard); err != nil {
+		if err := a.look(b.shards()); err != nil {
 			b.fatal(err)
 			return
 		}
@@ -39,15 +37,18 @@ func (a *oldestAge) watch(ctx context.Context, b *Broker, shard *journal.Shard) 
 	}
 }
 
-func (a *oldestAge) look(shard *journal.Shard) error {
-	millis, ok, err := shard.OldestArrival(ageSample)
-	if err != nil {
-		return err
+func (a *oldestAge) look(shards []*shard) error {
+	var oldest int64
+	for _, s := range shards {
+		millis, ok, err := s.journal.OldestArrival(ageSample)
+		if err != nil {
+			return err
+		}
+		if ok && (oldest == 0 || millis < oldest) {
+			oldest = millis
+		}
 	}
-	if !ok {
-		millis = 0
-	}
-	a.arrivedMillis.Store(millis)
+	a.arrivedMillis.Store(oldest)
 	return nil
 }
 

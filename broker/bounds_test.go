@@ -21,13 +21,13 @@ func TestConnectionIsNotReadWhileItHasTooMuchUnderWay(t *testing.T) {
 		{"nothing under way", func() {}, true},
 		{"links that wait for their queue", func() { c.opening = openingHigh }, false},
 		{"messages in packs", func() { c.opening, c.underwayBytes = 0, underwayHigh }, false},
-		{"any message while the log is behind", func() { c.underwayBytes = 1; b.shard.busy.close() }, false},
+		{"any message while the log is behind", func() { c.underwayBytes = 1; b.shards()[0].busy.close() }, false},
 		{"a log that is behind, but not through us", func() { c.underwayBytes = 0 }, true},
 	}
 	for _, test := range tests {
 		require.Equal(t, test.read, ask(c, func() bool { test.grow(); return c.mayRead() }), test.why)
 	}
-	b.shard.busy.open()
+	b.shards()[0].busy.open()
 	f := p.sessionFlow()
 	f.Echo = true
 	p.frame(0, &f).flush()

@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,7 +42,8 @@ type Broker struct {
 	windowHigh  int64
 
 	store     *journal.Store
-	shard     *shard
+	cluster   *cluster.Node
+	shardList atomic.Pointer[[]*shard] // nil until the cluster has formed
 	listeners []*listener
 	admin     *admin.Server
 
@@ -93,9 +93,13 @@ func New(cfg config.Config, logger *slog.Logger) (*Broker, error) {
 // Start opens the store, recovers what it holds, and begins to serve. When it
 // fails, nothing is left open.
 //
-// Errors: journal.ErrLocked (another broker has the directory),
+// A node of a cluster waits until that has formed, or has taken it in; the admin
+// interface is open meanwhile. ctx ends the wait.
+//
+// Errors: cluster.ErrOtherNode, cluster.ErrRefused, journal.ErrLocked (another broker has the directory),
 // *journal.CorruptionError, a listener's address that is taken.
 func (b *Broker) Start(ctx context.Context) (err error) {
+	forming := ctx
 	ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -108,13 +112,19 @@ func (b *Broker) Start(ctx context.Context) (err error) {
 	if err := b.openStore(); err != nil {
 		return err
 	}
-	if err := b.startShard(); err != nil {
+	if err := b.openNode(); err != nil {
+		return err
+	}
+	if err := b.openAdmin(); err != nil { // how else could one see what a cluster waits for
+		return err
+	}
+	if err := b.startShards(forming); err != nil {
 		return err
 	}
 	b.goServe(func() {
 		b.node.watchDisk(ctx, b.cfg.Data, diskState{low: uint64(b.cfg.Limits.DiskLow), high: uint64(b.cfg.Limits.DiskHigh)})
 	})
-	b.goServe(func() { b.oldestAge.watch(ctx, b, b.shard.journal) })
+	b.goServe(func() { b.oldestAge.watch(ctx, b) })
 	if err := b.openDoors(); err != nil {
 		return err
 	}
@@ -143,7 +153,8 @@ func (b *Broker) openStore() error {
 					b.log.Warn("the store holds writes back", "reason", reason)
 				}
 			},
-			Failed: b.fatal,
+			Failed:  b.fatal,
+			Damaged: b.damaged,
 		},
 	})
 	if err != nil {
@@ -153,44 +164,7 @@ func (b *Broker) openStore() error {
 	return nil
 }
 
-// standaloneShard is the one shard of a standalone node, and standaloneNode its
-// name in the group. A cluster has others.
-const (
-	standaloneShard = 0
-	standaloneNode  = "standalone"
-
-	// standalonePackBytes is more than a pack may have where it has to travel to
-	// followers: with messages of 16 KiB an fsync for every 256 KiB was the limit
-	// (7.0k/s against 5.3k/s in turn, and 77 us of CPU against 94).
-	standalonePackBytes = 1 << 20
-	// standaloneTrailing is how many log entries are kept for followers that lag:
-	// there are none, and what is kept is written once more when a memtable is full.
-	standaloneTrailing = 4
-)
-
-func (b *Broker) startShard() error {
-	state, err := b.store.Shard(standaloneShard)
-	if err != nil {
-		return err
-	}
-	s := newShard(b, state)
-	if err := s.start(cluster.Config{
-		NodeID: standaloneNode,
-		Shard:  standaloneShard,
-		Dir:    filepath.Join(b.cfg.Data, "raft"),
-		Store:  b.store,
-		Logger: b.log,
-
-		MaxPackBytes: standalonePackBytes,
-		TrailingLogs: standaloneTrailing,
-	}); err != nil {
-		return err
-	}
-	b.shard = s
-	return nil
-}
-
-// openDoors begins to listen: AMQP and HTTP.
+// openDoors begins to listen for AMQP clients.
 func (b *Broker) openDoors() error {
 	for _, cfg := range b.cfg.AMQP {
 		l, err := b.listen(cfg)
@@ -199,17 +173,19 @@ func (b *Broker) openDoors() error {
 		}
 		b.listeners = append(b.listeners, l)
 	}
-	server, err := admin.Start(admin.Options{
-		Address: b.cfg.HTTP, Broker: b, Users: b.users, Version: b.version, Logger: b.log,
-	})
-	if err != nil {
-		return err
-	}
-	b.admin = server
 	for _, l := range b.listeners {
 		b.goServe(l.serve)
 	}
 	return nil
+}
+
+// openAdmin begins to serve HTTP.
+func (b *Broker) openAdmin() error {
+	server, err := admin.Start(admin.Options{
+		Address: b.cfg.HTTP, Broker: b, Users: b.users, Version: b.version, Logger: b.log,
+	})
+	b.admin = server
+	return err
 }
 
 func (b *Broker) goServe(f func()) {
@@ -218,6 +194,15 @@ func (b *Broker) goServe(f func()) {
 		defer b.serving.Done()
 		f()
 	}()
+}
+
+// goAside runs what was caused by traffic, unless the broker is stopping.
+func (b *Broker) goAside(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.stopping.Load() {
+		b.goServe(f)
+	}
 }
 
 // Addresses are where AMQP clients connect, with the ports that were chosen.
@@ -291,7 +276,10 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	if !b.stopping.CompareAndSwap(false, true) {
 		return nil
 	}
+	b.mu.Lock() // who looked at stopping before has begun by now
+	b.mu.Unlock()
 	b.ready.Store(false)
+	b.leaveLead(ctx)
 	for _, l := range b.listeners {
 		_ = l.socket.Close()
 	}
@@ -301,11 +289,14 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 		b.cancel()
 	}
 	b.serving.Wait()
-	if b.shard != nil {
-		errs = append(errs, b.shard.stop(ctx))
+	for _, s := range b.shards() {
+		errs = append(errs, s.stop(ctx))
 	}
 	if b.admin != nil {
 		errs = append(errs, b.admin.Shutdown(ctx))
+	}
+	if b.cluster != nil {
+		b.cluster.Close()
 	}
 	if b.store != nil {
 		errs = append(errs, b.store.Close())
@@ -321,11 +312,7 @@ const (
 
 // closeConns ends all connections: politely, then not.
 func (b *Broker) closeConns(ctx context.Context) {
-	if b.shard != nil {
-		grace, cancel := context.WithTimeout(ctx, settleGrace)
-		b.shard.quiesce(grace)
-		cancel()
-	}
+	b.quiesce(ctx)
 	for _, c := range b.openConns() {
 		c.post(func() { c.closeWith(wire.CondConnectionForced, "the broker is shutting down") })
 	}

@@ -162,7 +162,17 @@ func (c *conn) mayRead() bool {
 		return false
 	}
 	// With something under way there will be an answer, and another look.
-	return c.underwayBytes == 0 || !c.broker.shard.busy.shut.Load()
+	return c.underwayBytes == 0 || !c.anyBusy()
+}
+
+// anyBusy tells that the log of a shard that this connection has to do with is behind.
+func (c *conn) anyBusy() bool {
+	for _, o := range c.outboxes {
+		if o.shard.busy.shut.Load() {
+			return true
+		}
+	}
+	return false
 }
 
 // readLoop is the reader goroutine.

@@ -16,13 +16,15 @@ import (
 // Owner: the connection's owner.
 type consumer struct {
 	scheduled
-	conn   *conn
-	link   *amqp.Link
-	addr   *address
-	id     queue.ConsumerID
-	slot   uint32
-	name   *nameHolder
-	browse bool
+	conn *conn
+	link *amqp.Link
+	addr *address
+	id   queue.ConsumerID
+	// posting is that of the relay when id was attached; see moved.
+	posting uint32
+	slot    uint32
+	name    *nameHolder
+	browse  bool
 	// byDefault is what becomes of a delivery that the client settles without a
 	// terminal state [amqp-messaging 3.5.3 default-outcome].
 	byDefault wire.DeliveryState
@@ -40,20 +42,52 @@ type consumer struct {
 	lastRef     uint64 // their last key; 0 is none of them
 	// annotated are deliveries that carry the annotations of an earlier modified.
 	annotated map[queue.Seq][]byte
-	out       int64 // deliveries sent and not settled
-	over      bool
+	out       int64     // deliveries sent and not settled
+	shownTo   queue.Seq // of a browser: the next message to send
+	// generation counts the dispatchers: it tells deliveries of this one from
+	// earlier ones. It is part of every delivery's ref, see ref.
+	generation uint16
+	over       bool
 }
 
 // attach tells the dispatcher of the consumer; a browser begins at from, 0 is the
 // queue's head.
 func (s *consumer) attach(from queue.Seq) {
-	s.conn.outbox(s.addr.shard).add(dispatchInput{
-		kind: inputAttach, consumer: s.id, queue: s.addr.id,
-		attach: &attachRequest{conn: s.conn, consumer: s, from: from, options: queue.AttachOptions{
-			Browse:       s.browse,
-			MaxUnsettled: s.addr.limits().MaxUnsettled,
-		}},
+	s.posting = s.addr.shard.relay.posting.Load()
+	s.toDispatcher(dispatchInput{
+		kind: inputAttach, queue: s.addr.id,
+		attach: &attachRequest{
+			to: s.conn, id: s.id, consumer: s, from: from,
+			maxDeliveries: s.addr.limits().MaxDeliveries,
+			options:       queue.AttachOptions{Browse: s.browse, MaxUnsettled: s.addr.limits().MaxUnsettled},
+		},
 	})
+}
+
+// toDispatcher puts an input of this consumer into the connection's outbox.
+func (s *consumer) toDispatcher(in dispatchInput) {
+	in.consumer, in.posting = s.id, s.posting
+	s.conn.outbox(s.addr.shard).add(in)
+}
+
+// moved: the queue has another dispatcher, which knows nothing of this consumer.
+// What was not sent yet is back in its place; the link stays as it is and begins
+// anew. What the client has and has not settled is back in its place as well, but
+// what it says about it still counts: see late.
+func (s *consumer) moved() {
+	if s.over {
+		return
+	}
+	from := s.shownTo
+	for s.waiting.len() > 0 {
+		s.takeLast()
+	}
+	s.id = s.conn.broker.nextConsumer()
+	s.demand = demand{mean: s.demand.mean}
+	s.generation++
+	s.attach(from)
+	s.tellAgain()
+	s.conn.schedule(s)
 }
 
 // receive takes a delivery from the dispatcher.
@@ -112,7 +146,7 @@ func (s *consumer) sendSome() {
 func (s *consumer) send(m *queue.Message) {
 	patch := wire.Patch{FirstAcquirer: m.FirstAcquirer, FailedDeliveries: m.DeliveryCount}
 	if m.DeadlineMillis != 0 {
-		remains := m.DeadlineMillis - s.conn.now.UnixMilli()
+		remains := m.DeadlineMillis - s.addr.shard.group.NowMillis()
 		if remains <= 0 { // nothing that has expired is ever sent
 			s.giveBack(m.Seq)
 			return
@@ -126,7 +160,7 @@ func (s *consumer) send(m *queue.Message) {
 		return
 	}
 	_, err = s.link.Deliver(&amqp.Outgoing{
-		Ref:     uint64(m.Seq),
+		Ref:     s.ref(m.Seq),
 		Head:    head,
 		Body:    rest,
 		Settled: s.link.SndSettleMode() == wire.SenderSettled,
@@ -157,6 +191,7 @@ func (s *consumer) patched(m *queue.Message, patch wire.Patch) (head, rest []byt
 func (s *consumer) sent(m *queue.Message) {
 	switch {
 	case s.browse:
+		s.shownTo = m.Seq + 1
 	case s.link.SndSettleMode() == wire.SenderSettled: // at most once
 		s.tell(m.Seq, 0, queue.Outcome{Kind: queue.Accepted})
 	default:
@@ -212,7 +247,7 @@ func (s *consumer) detached() {
 	s.unconfirmed, s.annotated = nil, nil
 	s.countOut(-s.out)
 	s.addr.consumers.Add(-1)
-	c.outbox(s.addr.shard).add(dispatchInput{kind: inputDetach, consumer: s.id})
+	s.toDispatcher(dispatchInput{kind: inputDetach})
 	// Who gets the name next is to find the messages back in their places.
 	c.flushOutboxes()
 	b.names.release(s.name)

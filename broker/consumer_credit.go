@@ -80,7 +80,7 @@ func (s *consumer) tellLimit(kind inputKind, limit uint64) {
 	d.limit, d.held = limit, false
 	d.asked, d.answered = kind == inputDrain, false
 	d.ref++
-	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: kind, consumer: s.id, limit: limit, ref: d.ref})
+	s.toDispatcher(dispatchInput{kind: kind, limit: limit, ref: d.ref})
 }
 
 // drained: the dispatcher has nothing more for the limit that was told as ref.
@@ -131,7 +131,7 @@ func (s *consumer) browseAgain(keep int) {
 	for s.waiting.len() > keep {
 		from = s.takeLast().Seq
 	}
-	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: inputDetach, consumer: s.id})
+	s.toDispatcher(dispatchInput{kind: inputDetach})
 	s.id = s.conn.broker.nextConsumer()
 	s.demand = demand{mean: s.demand.mean}
 	s.attach(from)
@@ -143,7 +143,7 @@ func (s *consumer) giveBack(seq queue.Seq) {
 		return
 	}
 	s.demand.held = true
-	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: inputReturn, consumer: s.id, seq: seq})
+	s.toDispatcher(dispatchInput{kind: inputReturn, seq: seq})
 }
 
 // sendLater puts a consumer behind those that wait to send on this connection.

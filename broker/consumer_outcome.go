@@ -8,7 +8,23 @@ import (
 
 type unconfirmed struct {
 	id    amqp.DeliveryID
+	seq   queue.Seq
+	kind  queue.OutcomeKind
 	state wire.DeliveryState
+}
+
+// A delivery's ref, which the engine gives back with its outcome:
+//
+//	63         48                                      0
+//	+------------+--------------------------------------+
+//	| generation |                 seq                  |
+//	+------------+--------------------------------------+
+//
+// 2^48 messages are three years of a queue at 3 million a second.
+const refSeqBits = 48
+
+func (s *consumer) ref(seq queue.Seq) uint64 {
+	return uint64(s.generation)<<refSeqBits | uint64(seq)&(1<<refSeqBits-1)
 }
 
 // outcome passes on what the client made of a delivery.
@@ -35,18 +51,23 @@ func (s *consumer) outcome(o *amqp.Outcome) {
 		}
 		return
 	}
-	seq := queue.Seq(o.Ref)
+	seq := queue.Seq(o.Ref & (1<<refSeqBits - 1))
+	if uint16(o.Ref>>refSeqBits) != s.generation {
+		s.countOut(-1)
+		s.late(seq, s.await(o, seq, out.Kind, &state), out.Kind)
+		return
+	}
 	if out.Kind == queue.Modified {
 		out.Annotations = s.mergedAnnotations(seq, state.Modified.MessageAnnotations)
 	}
 	delete(s.annotated, seq)
 	s.countOut(-1)
-	s.tell(seq, s.await(o, &state), out)
+	s.tell(seq, s.await(o, seq, out.Kind, &state), out)
 }
 
 // await notes that the client wants us to settle, and gives the ref by which that
 // is found; 0 if it has settled itself.
-func (s *consumer) await(o *amqp.Outcome, state *wire.DeliveryState) (ref uint64) {
+func (s *consumer) await(o *amqp.Outcome, seq queue.Seq, kind queue.OutcomeKind, state *wire.DeliveryState) (ref uint64) {
 	if o.Settled {
 		return 0
 	}
@@ -54,14 +75,14 @@ func (s *consumer) await(o *amqp.Outcome, state *wire.DeliveryState) (ref uint64
 		s.unconfirmed = map[uint64]unconfirmed{}
 	}
 	s.lastRef++
-	s.unconfirmed[s.lastRef] = unconfirmed{o.ID, settledState(state)}
+	s.unconfirmed[s.lastRef] = unconfirmed{o.ID, seq, kind, settledState(state)}
 	return s.lastRef
 }
 
 // tell passes on an outcome; ref, if it is not 0, comes back with its confirmation.
 func (s *consumer) tell(seq queue.Seq, ref uint64, o queue.Outcome) {
 	s.conn.broker.metrics.settledBy(o.Kind)
-	s.conn.outbox(s.addr.shard).add(dispatchInput{kind: inputOutcome, consumer: s.id, seq: seq, ref: ref, outcome: o})
+	s.toDispatcher(dispatchInput{kind: inputOutcome, seq: seq, ref: ref, outcome: o})
 }
 
 // settledState is what we say when we settle: the state without what it aliases.

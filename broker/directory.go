@@ -1,8 +1,11 @@
 package broker
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"hash/fnv"
 	"sync"
 
 	"entrepot/protocol/amqp"
@@ -18,8 +21,14 @@ type directory struct {
 
 	mu        sync.Mutex
 	addresses map[string]*address
-	byID      map[queue.ID]*address // the same
+	byID      map[queueRef]*address // the same
 	making    map[string][]openDone // declarations under way, and who waits
+}
+
+// queueRef is a queue among those of all shards.
+type queueRef struct {
+	shard uint16
+	id    queue.ID
 }
 
 // openDone is told the address, with one link counted, or why there is none.
@@ -30,7 +39,7 @@ func newDirectory(b *Broker, policies *queue.PolicySet) *directory {
 		broker:    b,
 		policies:  policies,
 		addresses: map[string]*address{},
-		byID:      map[queue.ID]*address{},
+		byID:      map[queueRef]*address{},
 		making:    map[string][]openDone{},
 	}
 }
@@ -38,9 +47,49 @@ func newDirectory(b *Broker, policies *queue.PolicySet) *directory {
 // policy is what holds for a name.
 func (d *directory) policy(name string) *queue.Policy { return d.policies.Match(name) }
 
-// shardOf is where a name's queue is, or is to be. One shard serves all in a
-// standalone node; with more, the place of a queue is stored with its declaration.
-func (d *directory) shardOf(string) *shard { return d.broker.shard }
+// home is the shard where a name's queue is to be, if it is to be: the same on every
+// node, so that two nodes that declare a name at a time meet there. Where a queue is
+// stands with its declaration, see lookup.
+func (d *directory) home(name string) *shard {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name)) // never fails
+	shards := d.broker.shards()
+	return shards[h.Sum32()%uint32(len(shards))]
+}
+
+// declared is a queue as its shard has it.
+type declared struct {
+	shard *shard
+	id    queue.ID
+	spec  []byte
+}
+
+// lookup finds a queue's declaration, nil if there is none: in the shard where it
+// should be, else in the others.
+func (d *directory) lookup(name string) (*declared, error) {
+	home := d.home(name)
+	found, err := home.lookup(name)
+	for _, s := range d.broker.shards() {
+		if found == nil && err == nil && s != home {
+			found, err = s.lookup(name)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking up queue %q: %w", name, err)
+	}
+	return found, nil
+}
+
+func (s *shard) lookup(name string) (*declared, error) {
+	if s.repairing.Load() {
+		return nil, errRepairing
+	}
+	id, spec, ok, err := s.journal.Lookup(name)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &declared{s, id, spec}, nil
+}
 
 // open finds the queue of a name, or makes it where the policy says "on-use".
 // done is called once, from this or another goroutine.
@@ -70,39 +119,58 @@ func (d *directory) open(name string, done openDone) {
 	}
 	d.making[name] = []openDone{done}
 	d.mu.Unlock()
-	d.declare(name, nil, func(err error) { d.made(name, err) })
+	d.declare(name, nil, func(q *declared, err error) { d.made(name, q, err) })
 }
 
 // find makes the runtime of a queue that exists, with one link counted.
 // REQUIRES: d.mu is held.
 func (d *directory) find(name string) (*address, *amqp.Error) {
-	s := d.shardOf(name)
-	id, spec, ok, err := s.journal.Lookup(name)
-	if err != nil {
-		d.broker.fatal(fmt.Errorf("looking up queue %q: %w", name, err))
+	q, err := d.lookup(name)
+	switch {
+	case errors.Is(err, errRepairing):
+		return nil, linkError(wire.CondInternalError, "%v", err)
+	case err != nil:
+		d.broker.fatal(err)
 		return nil, linkError(wire.CondInternalError, "the store failed")
 	}
-	if !ok {
+	if q == nil {
 		return nil, nil
 	}
-	a := &address{name: name, id: id, shard: s, policy: d.policy(name), links: 1}
-	a.narrowBy(d.decode(name, spec))
-	d.addresses[name], d.byID[id] = a, a
-	return a, nil
+	return d.adopt(name, q), nil
 }
 
-// declare proposes a new queue. done is called when it is a fact, or can't be.
-func (d *directory) declare(name string, spec []byte, done func(error)) {
-	s := d.shardOf(name)
+// adopt makes the runtime of a queue, with one link counted. REQUIRES: d.mu is held.
+func (d *directory) adopt(name string, q *declared) *address {
+	a := &address{name: name, id: q.id, shard: q.shard, policy: d.policy(name), links: 1}
+	a.narrowBy(d.decode(name, q.spec))
+	d.addresses[name], d.byID[a.ref()] = a, a
+	return a
+}
+
+// declare proposes a new queue. done is called when it is a fact, or can't be. If
+// another node was quicker, that one's declaration counts.
+func (d *directory) declare(name string, spec []byte, done func(*declared, error)) {
+	s := d.home(name)
 	s.propose(
-		// Ids must be applied in their order: this one is taken with its place in
-		// the pack, under the batcher's lock.
-		func(b *queue.PackBuilder) { b.Declare(s.nextID(), name, spec) },
+		func(b *queue.PackBuilder) { b.Declare(name, spec) },
 		func(r queue.Reply, err error) {
-			if err == nil && r.Status != queue.OK {
-				err = fmt.Errorf("the shard answers: %v", r.Status)
+			switch {
+			case err != nil:
+				done(nil, err)
+			case r.Status == queue.OK && r.Queue != 0:
+				done(&declared{s, r.Queue, spec}, nil)
+			case r.Status == queue.OK, r.Status == queue.Exists:
+				// What was declared will be read here in a moment.
+				s.awaitLocal(context.Background(), func() (bool, error) {
+					q, err := s.lookup(name)
+					if q != nil {
+						done(q, nil)
+					}
+					return q != nil, err
+				}, func(err error) { done(nil, err) })
+			default:
+				done(nil, fmt.Errorf("the shard answers: %v", r.Status))
 			}
-			done(err)
 		})
 }
 
@@ -127,39 +195,59 @@ func (d *directory) put(ctx context.Context, name string, spec []byte) (created 
 			}
 			continue
 		}
-		id, _, exists, err := d.shardOf(name).journal.Lookup(name)
-		if err == nil && !exists {
+		q, err := d.lookup(name)
+		if err == nil && q == nil {
 			d.making[name] = nil
 		}
 		d.mu.Unlock()
 		switch {
 		case err != nil:
 			return false, err
-		case exists:
-			return false, d.update(ctx, name, id, spec)
+		case q != nil:
+			return false, d.update(ctx, name, q, spec)
 		}
-		answered := make(chan error, 1)
-		d.declare(name, spec, func(err error) {
-			d.made(name, err)
-			answered <- err
+		return d.putNew(ctx, name, spec)
+	}
+}
+
+// putNew declares a queue that this node does not know of. REQUIRES: making has it.
+func (d *directory) putNew(ctx context.Context, name string, spec []byte) (created bool, err error) {
+	type answer struct {
+		q   *declared
+		err error
+	}
+	answered := make(chan answer, 1)
+	d.declare(name, spec, func(q *declared, err error) {
+		d.made(name, q, err)
+		answered <- answer{q, err}
+	})
+	select {
+	case a := <-answered:
+		switch {
+		case a.err != nil:
+			return false, a.err
+		case !bytes.Equal(a.q.spec, spec): // another node was quicker
+			return false, d.update(ctx, name, a.q, spec)
+		}
+		return true, a.q.shard.await(ctx, func() (bool, error) {
+			q, err := a.q.shard.lookup(name)
+			return q != nil, err
 		})
-		select {
-		case err := <-answered:
-			return err == nil, err
-		case <-ctx.Done():
-			return false, ctx.Err()
-		}
+	case <-ctx.Done():
+		return false, ctx.Err()
 	}
 }
 
 // update replaces the declared values of a queue, also for links that are attached.
-func (d *directory) update(ctx context.Context, name string, id queue.ID, spec []byte) error {
-	_, err := d.shardOf(name).proposeAndWait(ctx, func(b *queue.PackBuilder) { b.Update(id, spec) })
+func (d *directory) update(ctx context.Context, name string, q *declared, spec []byte) error {
+	_, err := q.shard.proposeAndWait(ctx, func(b *queue.PackBuilder) { b.Update(q.id, spec) })
 	if err != nil {
 		return err
 	}
-	d.refresh(name)
-	return nil
+	return q.shard.await(ctx, func() (bool, error) {
+		now, err := q.shard.lookup(name)
+		return now == nil || bytes.Equal(now.spec, spec), err
+	})
 }
 
 // refresh takes over what is declared now. It reads that back: of two updates at a
@@ -171,17 +259,17 @@ func (d *directory) refresh(name string) {
 	if a == nil {
 		return
 	}
-	_, spec, ok, err := a.shard.journal.Lookup(name)
+	q, err := a.shard.lookup(name)
 	if err != nil {
-		d.broker.fatal(fmt.Errorf("looking up queue %q: %w", name, err))
+		a.shard.failed(err)
 		return
 	}
-	if !ok {
+	if q == nil {
 		return
 	}
-	a.narrowBy(d.decode(name, spec))
+	a.narrowBy(d.decode(name, q.spec))
 	a.reopen() // there may be room now
-	a.shard.mail.post(dispatchInput{kind: inputConfigure, queue: a.id, limit: uint64(a.limits().MaxDeliveries)})
+	a.shard.relay.post([]dispatchInput{{kind: inputConfigure, queue: a.id, limit: uint64(a.limits().MaxDeliveries)}})
 }
 
 // decode reads declared values.
@@ -194,20 +282,25 @@ func (d *directory) decode(name string, spec []byte) queue.Limits {
 }
 
 // made tells everybody who waited for a queue.
-func (d *directory) made(name string, err error) {
+func (d *directory) made(name string, q *declared, err error) {
 	d.mu.Lock()
 	waiting := d.making[name]
 	delete(d.making, name)
-	d.mu.Unlock()
-	if err != nil {
-		fault := linkError(wire.CondInternalError, "the queue %q could not be declared: %v", name, err)
-		for _, done := range waiting {
-			done(nil, fault)
+	var a *address
+	if err == nil && len(waiting) > 0 {
+		if a = d.addresses[name]; a == nil {
+			a = d.adopt(name, q)
+			a.links = 0
 		}
-		return
+		a.links += len(waiting)
+	}
+	d.mu.Unlock()
+	var fault *amqp.Error
+	if err != nil {
+		fault = linkError(wire.CondInternalError, "the queue %q could not be declared: %v", name, err)
 	}
 	for _, done := range waiting {
-		d.open(name, done)
+		done(a, fault)
 	}
 }
 
@@ -226,7 +319,7 @@ func (d *directory) release(a *address) {
 
 func (d *directory) forget(a *address) {
 	delete(d.addresses, a.name)
-	delete(d.byID, a.id)
+	delete(d.byID, a.ref())
 }
 
 // attachedTo is the runtime of a queue, nil if no link is attached to it.
@@ -237,14 +330,25 @@ func (d *directory) attachedTo(name string) *address {
 }
 
 // queueDeleted forgets the runtime of a queue that is no more.
-func (d *directory) queueDeleted(id queue.ID) {
+func (d *directory) queueDeleted(q queueRef) {
 	d.mu.Lock()
-	gone := d.byID[id]
+	gone := d.byID[q]
 	if gone != nil {
 		d.forget(gone)
 	}
 	d.mu.Unlock()
 	if gone != nil {
 		gone.queueDeleted()
+	}
+}
+
+// queueUpdated has the runtime of a queue take over what was declared anew, by
+// whichever node. That reads the store, so it is done aside.
+func (d *directory) queueUpdated(q queueRef) {
+	d.mu.Lock()
+	a := d.byID[q]
+	d.mu.Unlock()
+	if a != nil {
+		d.broker.goAside(func() { d.refresh(a.name) })
 	}
 }

@@ -6,52 +6,68 @@ import (
 	"entrepot/queue"
 )
 
-// dispatchLoop owns the shard's queue.Dispatcher: it tells it what came into the
+// dispatchLoop owns the queue.Dispatcher of a reign: it tells it what came into the
 // mailbox and carries out what it asks for.
 type dispatchLoop struct {
+	reign     *reign
 	shard     *shard
 	d         *queue.Dispatcher
 	consumers map[queue.ConsumerID]*attachRequest
-	batches   map[*conn]*notices // for connections, of this round
+	batches   map[recipient]*notices // of this round
 	proposals proposals
 	marks     map[queue.ID]queue.Effect // not written yet
-	marksAt   time.Time                 // since when
-	now       time.Time
+	marksAt   int64                     // since when, by the shard's time
+	now       int64                     // of this round, Unix milliseconds
 }
 
 // markDelay is how long a mark waits for a pack that is written anyway, before it
 // gets one of its own: after a crash within it, a message that was delivered may
 // once more come as if for the first time.
-const markDelay = 100 * time.Millisecond
+const markDelay = 100 // ms
 
-func (s *shard) dispatchLoop() {
-	l := &dispatchLoop{
-		shard:     s,
+func (l *dispatchLoop) init(r *reign) {
+	*l = dispatchLoop{
+		reign:     r,
+		shard:     r.shard,
+		d:         queue.NewDispatcher(queue.DispatcherConfig{Epoch: r.term}),
 		consumers: map[queue.ConsumerID]*attachRequest{},
-		batches:   map[*conn]*notices{},
+		batches:   map[recipient]*notices{},
 		marks:     map[queue.ID]queue.Effect{},
 	}
-	l.d = queue.NewDispatcher(queue.DispatcherConfig{Epoch: <-s.leads})
-	l.proposals.shard = s
+	l.proposals.reign = r
+}
+
+// run dispatches until the reign ends.
+func (l *dispatchLoop) run() {
+	r := l.reign
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var inputs []dispatchInput
 	for {
 		l.resetTimer(timer)
+		ticked := false
 		select {
-		case <-s.ended:
-			s.mail.close()
+		case <-r.ended:
+			r.mail.close()
 			return
-		case <-s.mail.signal:
-			l.now = time.Now()
-			l.d.SetNow(l.now.UnixMilli())
-			inputs = s.mail.take(inputs)
-			for i := range inputs {
-				l.input(&inputs[i])
-			}
-			clear(inputs) // the messages in them
-		case l.now = <-timer.C:
-			l.d.Tick(l.now.UnixMilli())
+		case <-r.mail.signal:
+			inputs = r.mail.take(inputs)
+		case <-timer.C:
+			ticked = true
+		}
+		if !r.awaitLease() {
+			r.mail.close()
+			return
+		}
+		l.now = r.nowMillis()
+		l.d.SetNow(l.now)
+		for i := range inputs {
+			l.input(&inputs[i])
+		}
+		clear(inputs) // the messages in them
+		inputs = inputs[:0]
+		if ticked {
+			l.d.Tick(l.now)
 		}
 		l.effects()
 	}
@@ -59,14 +75,14 @@ func (s *shard) dispatchLoop() {
 
 // resetTimer wakes the loop when the dispatcher or a mark wants it.
 func (l *dispatchLoop) resetTimer(timer *time.Timer) {
-	wait := time.Hour
+	wait, now := time.Hour.Milliseconds(), l.reign.nowMillis()
 	if next := l.d.NextTick(); next != 0 {
-		wait = time.Until(time.UnixMilli(next))
+		wait = next - now
 	}
 	if len(l.marks) > 0 {
-		wait = min(wait, time.Until(l.marksAt.Add(markDelay)))
+		wait = min(wait, l.marksAt+markDelay-now)
 	}
-	timer.Reset(max(wait, time.Millisecond))
+	timer.Reset(time.Duration(max(wait, 1)) * time.Millisecond)
 }
 
 func (l *dispatchLoop) input(in *dispatchInput) {
@@ -107,8 +123,7 @@ func (l *dispatchLoop) attach(in *dispatchInput) {
 	l.consumers[in.consumer] = req
 	state, ok := l.shard.journal.SetActive(in.queue, true)
 	if !ok { // deleted meanwhile
-		delete(l.consumers, in.consumer)
-		req.conn.post(req.consumer.queueGone)
+		l.notify(&queue.Effect{Kind: queue.EffectGone, Consumer: in.consumer})
 		return
 	}
 	if req.from != 0 {
@@ -116,7 +131,7 @@ func (l *dispatchLoop) attach(in *dispatchInput) {
 	}
 	l.d.Attach(in.consumer, in.queue, req.options, queue.Snapshot{
 		State:         state,
-		MaxDeliveries: req.consumer.addr.limits().MaxDeliveries,
+		MaxDeliveries: req.maxDeliveries,
 	})
 }
 
@@ -132,7 +147,7 @@ func (l *dispatchLoop) drain(in *dispatchInput) {
 
 func (l *dispatchLoop) loaded(in *dispatchInput) {
 	if in.load.err != nil {
-		l.shard.broker.fatal(in.load.err)
+		l.shard.failed(in.load.err)
 		l.d.LoadFailed(in.queue, in.load.id)
 		return
 	}
@@ -160,7 +175,7 @@ func (l *dispatchLoop) carryOut() {
 		case queue.EffectMark:
 			l.mark(e)
 		case queue.EffectLoad:
-			l.shard.loads.post(*e)
+			l.reign.loads.post(*e)
 		case queue.EffectIdle:
 			if !l.d.Active(e.Queue) { // or somebody attached in the same round
 				l.shard.journal.SetActive(e.Queue, false)
@@ -180,7 +195,7 @@ func (l *dispatchLoop) mark(e *queue.Effect) {
 }
 
 func (l *dispatchLoop) writeMarks() {
-	if len(l.marks) == 0 || !l.proposals.any() && l.now.Sub(l.marksAt) < markDelay {
+	if len(l.marks) == 0 || !l.proposals.any() && l.now-l.marksAt < markDelay {
 		return
 	}
 	for id, e := range l.marks {
@@ -189,48 +204,61 @@ func (l *dispatchLoop) writeMarks() {
 	}
 }
 
-// notices are what one connection hears in one round, in order.
+// A recipient takes what the dispatcher has for consumers: a connection of this
+// node, or another node that has such connections. It is used by its address.
+type recipient interface {
+	// tell hands over a round's notices, in order; it does not block. Who is gone
+	// has detached its consumers, or will.
+	tell(*notices)
+}
+
+// notices are what one recipient hears in one round, in order.
 type notices struct {
 	list []notice
 }
 
 type notice struct {
-	consumer *consumer
-	effect   queue.Effect
+	req    *attachRequest
+	effect queue.Effect
 }
 
-// notify gathers an effect for the connection of its consumer.
+// notify gathers an effect for the recipient of its consumer.
 func (l *dispatchLoop) notify(e *queue.Effect) {
 	req := l.consumers[e.Consumer]
 	if req == nil {
 		return
 	}
-	b := l.batches[req.conn]
+	b := l.batches[req.to]
 	if b == nil {
 		b = &notices{}
-		l.batches[req.conn] = b
+		l.batches[req.to] = b
 	}
-	b.list = append(b.list, notice{req.consumer, *e})
+	b.list = append(b.list, notice{req, *e})
+	n := &b.list[len(b.list)-1]
+	n.effect.Consumer = req.id
 	switch e.Kind {
 	case queue.EffectDrained:
-		b.list[len(b.list)-1].effect.Ref = req.drain
+		n.effect.Ref = req.drain
 	case queue.EffectGone:
 		delete(l.consumers, e.Consumer)
 	}
 }
 
 func (l *dispatchLoop) sendNotices() {
-	for c, b := range l.batches {
-		delete(l.batches, c)
-		c.post(b.tell) // a connection that is gone has detached its consumers
+	for to, b := range l.batches {
+		delete(l.batches, to)
+		to.tell(b)
 	}
 }
 
-// tell runs in the connection's owner.
-func (b *notices) tell() {
+// tell implements recipient.
+func (c *conn) tell(b *notices) { c.post(b.carryOut) }
+
+// carryOut runs in the connection's owner.
+func (b *notices) carryOut() {
 	for i := range b.list {
-		s, e := b.list[i].consumer, &b.list[i].effect
-		if s.over || s.id != e.Consumer { // it has begun anew since, see browseAgain
+		s, e := b.list[i].req.consumer, &b.list[i].effect
+		if s.over || s.id != e.Consumer { // it has begun anew since, see consumer.attach
 			continue
 		}
 		switch e.Kind {
@@ -250,19 +278,19 @@ func (b *notices) tell() {
 
 // loadLoop reads pages that the dispatcher asks for, so that it never waits for
 // the disk.
-func (s *shard) loadLoop() {
+func (r *reign) loadLoop() {
 	var todo []queue.Effect
 	for {
 		select {
-		case <-s.ended:
+		case <-r.ended:
 			return
-		case <-s.loads.signal:
+		case <-r.loads.signal:
 		}
-		todo = s.loads.take(todo)
+		todo = r.loads.take(todo)
 		for i := range todo {
 			e := &todo[i]
-			loaded, err := s.journal.Load(e.Queue, e.From, e.MaxMessages, e.MaxBytes, nil)
-			s.mail.post(dispatchInput{kind: inputLoaded, queue: e.Queue,
+			loaded, err := r.shard.journal.Load(e.Queue, e.From, e.MaxMessages, e.MaxBytes, nil)
+			r.mail.post(dispatchInput{kind: inputLoaded, queue: e.Queue,
 				load: &loadResult{id: e.Load, messages: loaded.Messages, next: loaded.Next, err: err}})
 		}
 		clear(todo)

@@ -32,6 +32,7 @@ const (
 // meaning depends on kind.
 type dispatchInput struct {
 	kind     inputKind
+	posting  uint32 // of the consumer, see relay; 0: of none
 	consumer queue.ConsumerID
 	queue    queue.ID
 	seq      queue.Seq
@@ -49,11 +50,14 @@ type dispatchInput struct {
 
 // attachRequest is a new consumer.
 type attachRequest struct {
-	conn     *conn
-	consumer *consumer
-	options  queue.AttachOptions
-	from     queue.Seq // where a browser begins; 0: at the head
-	drain    uint64    // the ref of the last drain. Owner: the dispatch loop
+	to recipient
+	id queue.ConsumerID // by which to knows it
+	// consumer is set at the node that has the link only.
+	consumer      *consumer
+	options       queue.AttachOptions
+	maxDeliveries uint32
+	from          queue.Seq // where a browser begins; 0: at the head
+	drain         uint64    // the ref of the last drain. Owner: the dispatch loop
 }
 
 // loadResult answers an EffectLoad.
@@ -106,7 +110,7 @@ func (c *conn) outbox(s *shard) *outbox {
 func (c *conn) flushOutboxes() {
 	for _, o := range c.outboxes {
 		if len(o.inputs) > 0 {
-			o.shard.mail.post(o.inputs...)
+			o.shard.relay.post(o.inputs)
 			clear(o.inputs)
 			o.inputs = o.inputs[:0]
 		}

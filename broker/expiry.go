@@ -20,16 +20,16 @@ const (
 // expiryLoop looks for messages whose deadline has passed. It reads indexes, so
 // it has a goroutine of its own; the dispatch loop, which knows what is out with a
 // consumer, does the rest.
-func (s *shard) expiryLoop() {
-	s.journal.RestartDue()
+func (r *reign) expiryLoop() {
+	r.shard.journal.RestartDue()
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-s.ended:
+		case <-r.ended:
 			return
 		case <-ticker.C:
-			if !s.sweep() {
+			if !r.sweep() {
 				return
 			}
 		}
@@ -37,12 +37,12 @@ func (s *shard) expiryLoop() {
 }
 
 // sweep removes all that is due now, or as much as can become a fact; false: the
-// shard ends.
-func (s *shard) sweep() bool {
+// reign ends.
+func (r *reign) sweep() bool {
 	for {
-		runs, upTo, err := s.journal.Due(time.Now().UnixMilli(), sweepBatch, nil)
+		runs, upTo, err := r.shard.journal.Due(r.nowMillis(), sweepBatch, nil)
 		if err != nil {
-			s.broker.fatal(err)
+			r.shard.failed(err)
 			return false
 		}
 		if len(runs) == 0 {
@@ -55,39 +55,39 @@ func (s *shard) sweep() bool {
 		full := found >= sweepBatch
 		// All of a full batch may be out with consumers: then the sweep is a fact even
 		// if nothing goes, or what is behind would never be seen.
-		due := &dueResult{runs: runs, upTo: upTo, anyway: full && upTo > s.sweptTo}
-		switch err := s.proposeDue(due); {
+		due := &dueResult{runs: runs, upTo: upTo, anyway: full && upTo > r.sweptTo}
+		switch err := r.proposeDue(due); {
 		case errors.Is(err, errEnded):
 			return false
 		case err != nil:
 			return true // the next sweep finds it again
 		}
-		s.sweptTo = max(s.sweptTo, upTo)
+		r.sweptTo = max(r.sweptTo, upTo)
 		if !full || !due.removed {
 			return true
 		}
 	}
 }
 
-// errEnded: the shard has ended meanwhile.
-var errEnded = errors.New("broker: the shard has ended")
+// errEnded: this node leads no more.
+var errEnded = errors.New("broker: the reign has ended")
 
 // proposeDue waits until what was found is a fact, so that the next look does not
 // find it again, or cannot become one.
-func (s *shard) proposeDue(due *dueResult) error {
+func (r *reign) proposeDue(due *dueResult) error {
 	answered := make(chan error, 1)
 	// The dispatch loop proposes before it looks at its mailbox again; a record
 	// proposed behind those is applied behind them.
 	due.proposed = func() {
-		s.propose(func(b *queue.PackBuilder) { b.Expire(due.upTo, due.except) },
+		r.shard.propose(func(b *queue.PackBuilder) { b.Expire(due.upTo, due.except) },
 			func(_ queue.Reply, err error) { answered <- err })
 	}
 	due.nothing = func() { answered <- nil }
-	s.mail.post(dispatchInput{kind: inputDue, due: due})
+	r.mail.post(dispatchInput{kind: inputDue, due: due})
 	select {
 	case err := <-answered:
 		return err
-	case <-s.ended:
+	case <-r.ended:
 		return errEnded
 	}
 }

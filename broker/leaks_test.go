@@ -44,10 +44,10 @@ func holdingsOf(b *Broker) (h holdings) {
 	b.names.mu.Lock()
 	h.names = len(b.names.lines)
 	b.names.mu.Unlock()
-	b.shard.watched.mu.Lock()
-	h.watched = len(b.shard.watched.addresses)
-	b.shard.watched.mu.Unlock()
-	for _, g := range []*gate{&b.node.gate, &b.node.disk, &b.shard.busy} {
+	b.shards()[0].watched.mu.Lock()
+	h.watched = len(b.shards()[0].watched.addresses)
+	b.shards()[0].watched.mu.Unlock()
+	for _, g := range []*gate{&b.node.gate, &b.node.disk, &b.shards()[0].busy} {
 		g.mu.Lock()
 		h.gatesOf += len(g.waiting)
 		g.mu.Unlock()
@@ -175,7 +175,7 @@ func noLinkToADeletedQueue(t *testing.T, b *Broker, name string) bool {
 	if a == nil {
 		return links == 0
 	}
-	id, _, ok, err := b.shard.journal.Lookup(name)
+	id, _, ok, err := b.shards()[0].journal.Lookup(name)
 	require.NoError(t, err)
 	b.directory.mu.Lock()
 	defer b.directory.mu.Unlock()
@@ -264,7 +264,7 @@ func TestStoreThatFailsEndsTheNodeInOrder(t *testing.T) {
 	p := openPeer(t, b, "c")
 	p.sendsTo(0, "q").flush()
 	until[wire.Flow](p, "credit")
-	_, err = b.shard.journal.Apply(b.shard.AppliedIndex()+1, []byte("no pack"))
+	_, err = b.shards()[0].journal.Apply(b.shards()[0].AppliedIndex()+1, []byte("no pack"))
 	require.Error(t, err)
 	p.transfers(0, "too late", false).flush()
 	d := until[wire.Disposition](p, "it may be in the log, so nobody says accepted or rejected")

@@ -19,6 +19,7 @@ type metrics struct {
 	opened                                   atomic.Uint64
 	bytesRead, bytesWritten                  atomic.Uint64
 	stalls                                   atomic.Uint64
+	forwardedBytes                           atomic.Uint64 // of consumers' traffic between nodes
 
 	refusedBy labelled // messages not stored, by reason
 	failedBy  labelled // connections that failed, by condition

@@ -29,7 +29,7 @@ func (b *Broker) appendQueueMetrics(list []admin.QueueMetrics, p *queue.Policy) 
 	const page = 256
 	prefix, after := literalPrefix(p.Pattern.String()), ""
 	for {
-		rows, err := b.shard.journal.List(prefix, after, page)
+		rows, err := b.list(prefix, after, page)
 		if err != nil {
 			b.log.Error("queues can't be listed for their metrics", "error", err)
 			return list
@@ -63,7 +63,11 @@ func (b *Broker) metricsOf(row *journal.Declared) admin.QueueMetrics {
 
 // firstAge is how long ago a queue's first message came in, in seconds.
 func (b *Broker) firstAge(row *journal.Declared) float64 {
-	loaded, err := b.shard.journal.Load(row.Queue, row.State.Head, 1, 1, nil)
+	q, err := b.directory.lookup(row.Name)
+	if err != nil || q == nil { // it went meanwhile
+		return 0
+	}
+	loaded, err := q.shard.journal.Load(row.Queue, row.State.Head, 1, 1, nil)
 	if err != nil {
 		b.log.Error("the first message of a queue can't be read for its age", "queue", row.Name, "error", err)
 		return 0

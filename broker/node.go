@@ -49,7 +49,7 @@ func (n *node) reopen() {
 
 // held is what is in all queues and on its way there.
 func (n *node) held() (messages, bytes uint64) {
-	t := n.broker.shard.journal.Totals()
+	t := n.broker.totals()
 	return n.pending.plus(t.Count, t.Bytes)
 }
 

@@ -65,7 +65,7 @@ func (p *producer) delivery(d *amqp.Delivery) {
 	p.conn.schedule(p)
 
 	now := p.conn.now
-	deadline, flags, refusal := p.admit(d, now)
+	deadline, flags, refusal := p.admit(d)
 	if refusal != nil {
 		m.refused(refusal.reason)
 		if !d.Settled {
@@ -114,7 +114,7 @@ var (
 )
 
 // admit looks at a message and at the room for it, and fixes its deadline.
-func (p *producer) admit(d *amqp.Delivery, now time.Time) (deadline int64, flags queue.Flags, r *refusal) {
+func (p *producer) admit(d *amqp.Delivery) (deadline int64, flags queue.Flags, r *refusal) {
 	switch {
 	case p.conn.broker.stopping.Load():
 		return 0, 0, refusedStopping
@@ -132,7 +132,7 @@ func (p *producer) admit(d *amqp.Delivery, now time.Time) (deadline int64, flags
 	if err != nil {
 		return 0, 0, malformed(err)
 	}
-	return p.addr.limits().Deadline(now.UnixMilli(), queueExpiry(expiry)), 0, nil
+	return p.addr.limits().Deadline(p.addr.shard.group.NowMillis(), queueExpiry(expiry)), 0, nil
 }
 
 func queueExpiry(e wire.Expiry) queue.Expiry {
@@ -274,6 +274,7 @@ func (p *producer) detached() {
 	b.node.gate.forget(p)
 	p.addr.gate.forget(p)
 	p.addr.shard.busy.forget(p)
+	p.addr.shard.adrift.forget(p)
 	b.names.release(p.name)
 	b.metrics.linksIn.Add(-1)
 	p.addr.removeProducer(p)

@@ -9,7 +9,7 @@ import (
 //
 // Owner: the dispatch loop, but for Done.
 type proposals struct {
-	shard *shard
+	reign *reign
 
 	// A record that is being gathered: runs of one queue that go for one reason.
 	queue  queue.ID
@@ -76,10 +76,10 @@ func (p *proposals) propose(o openProposal, fill func(*queue.PackBuilder)) {
 	p.last++
 	o.token = p.last
 	p.open = append(p.open, o)
-	pack := p.shard.batcher.Begin(0)
+	pack := p.reign.shard.batcher.Begin(0)
 	fill(pack.Builder)
 	pack.Wait(p, p.last)
-	p.shard.batcher.EndMore()
+	p.reign.shard.batcher.EndMore()
 	p.written = true
 }
 
@@ -91,13 +91,13 @@ func (p *proposals) flush() {
 	p.writeRuns()
 	if p.written {
 		p.written = false
-		p.shard.batcher.Flush()
+		p.reign.shard.batcher.Flush()
 	}
 }
 
 // Done implements cluster.Waiter, on the group's goroutine.
 func (p *proposals) Done(tokens []uint64, _ []queue.Reply, err error) {
-	p.shard.mail.post(dispatchInput{kind: inputProposed,
+	p.reign.mail.post(dispatchInput{kind: inputProposed,
 		proposed: &proposalResult{token: tokens[len(tokens)-1], failed: err != nil}})
 }
 

@@ -2,10 +2,9 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"entrepot/cluster"
 	"entrepot/journal"
@@ -14,103 +13,106 @@ import (
 
 // A shard is this node's part of one Raft group: the log that makes facts, the
 // state they make, and, while this node leads, the dispatcher that hands out what
-// is there.
+// is there. Another node's dispatcher is reached through the relay.
 //
 //	connections --records--> batcher --packs--> group --facts--> Apply --events--+
-//	     ^                      ^                                                |
+//	     ^                      ^       (or to the node that leads)              |
 //	     |                      | removals                                       v
-//	     +----- deliveries -----+---------------- dispatchLoop <-----------------+
+//	     +----- deliveries -----+---------------- reign <------------------------+
+//	     +--------------------------------------> relay ---> (a reign elsewhere)
 //
-// Its parts have owners of their own: the batcher has a lock, Apply runs on the
-// group's goroutine, the dispatcher belongs to the goroutine of dispatchLoop.
+// Its parts have owners of their own: the batcher and the relay have a lock, Apply
+// runs on the group's goroutine, the dispatcher belongs to a goroutine of the reign.
 type shard struct {
+	id      uint16
 	broker  *Broker
 	log     *slog.Logger
 	journal *journal.Shard
 	group   *cluster.Group
 	batcher *cluster.Batcher
-	mail    *mailbox[dispatchInput]
-	loads   *mailbox[queue.Effect]
-
-	ids struct {
-		sync.Mutex
-		last queue.ID // the highest that was handed out
-	}
+	relay   *relay
+	reign   atomic.Pointer[reign] // nil: this node does not lead
 
 	watched watched // addresses whose gate is shut
 	busy    gate    // shut while the log is behind
+	adrift  gate    // shut while nobody leads, as far as this node knows
 
-	sweptTo int64 // deadlines up to here are swept. Owner: expiryLoop
+	repairing atomic.Bool // the replica is damaged, and not read
 
-	leads chan uint64 // terms in which this node has begun to lead
-	ended chan struct{}
-	done  sync.WaitGroup
+	started chan struct{} // closed when group is there, or will not be
+	routed  chan struct{} // closed when somebody has led for the first time
+	first   sync.Once
 }
 
-// Limits of what may gather before a shard takes no more from producers.
-const (
-	backlogHigh = 16 << 20 // bytes in packs that wait for the log
-	loaders     = 2        // goroutines that read pages for the dispatcher
-)
+// backlogHigh is how many bytes of packs may wait for the log before a shard takes
+// no more from producers.
+const backlogHigh = 16 << 20
 
-func newShard(b *Broker, j *journal.Shard) *shard {
-	return &shard{
+func newShard(b *Broker, id uint16, j *journal.Shard) *shard {
+	s := &shard{
+		id:      id,
 		broker:  b,
-		log:     b.log,
+		log:     b.log.With("shard", id),
 		journal: j,
-		mail:    newMailbox[dispatchInput](),
-		loads:   newMailbox[queue.Effect](),
-		leads:   make(chan uint64, 1),
-		ended:   make(chan struct{}),
+		started: make(chan struct{}),
+		routed:  make(chan struct{}),
 	}
+	s.relay = newRelay(s)
+	s.adrift.close()
+	return s
 }
 
-// start joins the group and begins to dispatch once this node leads.
-func (s *shard) start(cfg cluster.Config) error {
-	ready := make(chan struct{})
-	var once sync.Once
-	cfg.FSM = s
-	cfg.OnLeader = func(leader bool, term uint64) {
-		if leader { // a single voter leads for as long as the process lives
-			once.Do(func() { s.leads <- term; close(ready) })
-		}
-	}
-	cfg.OnFatal = s.broker.fatal
-	cfg.OnPack = s.broker.metrics.pack
-	group, err := cluster.Start(cfg)
-	if err != nil {
+// start joins the group.
+func (s *shard) start(node *cluster.Node, cfg cluster.Config) (err error) {
+	defer close(s.started)
+	cfg.Shard, cfg.FSM = s.id, s
+	cfg.OnLeader, cfg.OnRoute = s.led, s.route
+	cfg.OnFatal, cfg.OnPack = s.broker.fatal, s.broker.metrics.pack
+	if s.group, err = node.StartGroup(cfg); err != nil {
 		return err
 	}
-	s.group, s.batcher = group, group.Batcher()
-	select {
-	case <-ready:
-	case <-time.After(startTimeout):
-		return errors.Join(errors.New("broker: no leader was elected in time"), group.Stop(context.Background()))
-	}
-	s.goRun(s.dispatchLoop)
-	s.goRun(s.expiryLoop)
-	for range loaders {
-		s.goRun(s.loadLoop)
-	}
+	s.batcher = s.group.Batcher()
 	return nil
 }
 
-const startTimeout = 60 * time.Second
+// led is told by the group when this node begins or ends to lead.
+func (s *shard) led(leader bool, term uint64) {
+	<-s.started
+	if leader {
+		r := newReign(s, term)
+		s.reign.Store(r)
+		s.relay.seatedHere(r)
+		s.announce(r, true)
+		return
+	}
+	r := s.reign.Swap(nil)
+	if r == nil {
+		return
+	}
+	r.end()
+	s.journal.ClearActive()
+	s.announce(r, false)
+	s.relay.unseatedHere(r)
+}
 
-func (s *shard) goRun(f func()) {
-	s.done.Add(1)
-	go func() {
-		defer s.done.Done()
-		f()
-	}()
+// route is told by the group who leads. While nobody does, producers get no credit.
+func (s *shard) route(r cluster.Route) {
+	if r.Leader == "" {
+		s.adrift.close()
+		return
+	}
+	s.first.Do(func() { close(s.routed) })
+	s.adrift.open()
 }
 
 // stop ends the shard: what was gathered is finished first, for as long as ctx lets
 // it. REQUIRES: no connection is left.
 func (s *shard) stop(ctx context.Context) error {
+	if s.group == nil { // it did not start
+		return nil
+	}
 	err := s.group.Stop(ctx)
-	close(s.ended)
-	s.done.Wait()
+	s.led(false, 0)
 	return err
 }
 
@@ -124,21 +126,23 @@ func (s *shard) quiesce(ctx context.Context) {
 }
 
 // Apply implements cluster.FSM.
-func (s *shard) Apply(index uint64, data []byte) ([]queue.Reply, error) {
+func (s *shard) Apply(index uint64, data []byte) (cluster.Result, error) {
 	applied, err := s.journal.Apply(index, data)
 	if err != nil {
-		return nil, err
+		return cluster.Result{}, err
 	}
 	if len(applied.Events) > 0 {
-		s.mail.post(eventInputs(applied.Events)...)
+		if r := s.reign.Load(); r != nil {
+			r.mail.post(eventInputs(applied.Events)...)
+		}
 	}
-	s.countReplies(applied.Replies)
+	s.follow(applied.Replies)
 	s.broker.node.reopen()
 	s.watched.removed(applied.Replies)
 	if applied.AllOK && !needsReplies(applied.Replies) {
-		return nil, nil
+		return cluster.Result{Verdict: applied.Verdict}, nil
 	}
-	return applied.Replies, nil
+	return cluster.Result{Replies: applied.Replies, Verdict: applied.Verdict}, nil
 }
 
 // AppliedIndex implements cluster.FSM.
@@ -148,18 +152,25 @@ func (s *shard) AppliedIndex() uint64 { return s.journal.AppliedIndex() }
 func needsReplies(replies []queue.Reply) bool {
 	for i := range replies {
 		switch replies[i].Kind {
-		case queue.KindPurge, queue.KindDelete:
+		case queue.KindDeclare, queue.KindPurge, queue.KindDelete:
 			return true
 		}
 	}
 	return false
 }
 
-// countReplies acts on facts that concern more than one queue's consumers.
-func (s *shard) countReplies(replies []queue.Reply) {
+// follow acts on facts that concern more than one queue's consumers.
+func (s *shard) follow(replies []queue.Reply) {
 	for i := range replies {
-		if r := &replies[i]; r.Kind == queue.KindDelete && r.Status == queue.OK {
-			s.broker.directory.queueDeleted(r.Queue)
+		r := &replies[i]
+		if r.Status != queue.OK {
+			continue
+		}
+		switch r.Kind {
+		case queue.KindDelete:
+			s.broker.directory.queueDeleted(queueRef{s.id, r.Queue})
+		case queue.KindUpdate:
+			s.broker.directory.queueUpdated(queueRef{s.id, r.Queue})
 		}
 	}
 }
@@ -200,14 +211,6 @@ func wholeRange(from, to queue.Seq) []queue.Run {
 		from += queue.Seq(n)
 	}
 	return runs
-}
-
-// nextID hands out an id for a new queue, each once.
-func (s *shard) nextID() queue.ID {
-	s.ids.Lock()
-	defer s.ids.Unlock()
-	s.ids.last = max(s.ids.last+1, s.journal.NextID())
-	return s.ids.last
 }
 
 // propose puts one record into the log; done is told the reply, from the group's

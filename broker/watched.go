@@ -58,8 +58,12 @@ func (s *shard) overloaded() bool {
 // so no more.
 const busyLook = 5 * time.Millisecond
 
-// waitWhileBusy remembers p if the log is behind, and reports whether it is.
+// waitWhileBusy remembers p if the log is behind or nobody leads, and reports
+// whether that is so.
 func (s *shard) waitWhileBusy(p *producer) bool {
+	if s.adrift.wait(p) {
+		return true
+	}
 	if !s.overloaded() {
 		return false
 	}

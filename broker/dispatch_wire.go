@@ -1,0 +1,249 @@
+package broker
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"entrepot/queue"
+)
+
+// What nodes say to each other about consumers, on one channel of the mesh. uv is
+// an unsigned varint, bytes is a uv length and so many bytes.
+//
+//	0         1      2            4           12
+//	+---------+------+------------+-----------+-----------
+//	| version | kind | shard u16  | term u64  | items ...
+//	+---------+------+------------+-----------+-----------
+//
+//	kind 1  inputs   node with the links -> node with the dispatcher
+//	kind 2  notices  the way back
+//	kind 3  seat     from a node to all: the dispatcher of this term is here; no items
+//	kind 4  unseat   ... is here no more
+//	kind 5  ask      to all: say seat again; shard and term are 0
+//
+// An input is its kind (u8), the consumer's id as its node knows it (uv), and
+//
+//	attach     queue uv | options u8 (1: browse) | max unsettled uv | max deliveries uv | from uv
+//	detach     -
+//	limit      limit uv
+//	drain      limit uv | ref uv
+//	outcome    seq uv | ref uv | outcome u8 | flags u8 (1: failed, 2: here) | annotations bytes
+//	return     seq uv
+//	configure  queue uv | max deliveries uv           (the consumer's id is 0)
+//
+// A notice is the effect's kind (u8), the consumer's id (uv), and
+//
+//	deliver    queue uv | seq uv | flags u8 | first acquirer u8 | delivery count uv |
+//	           deadline uv | arrived uv | annotations bytes | payload bytes
+//	drained, confirmed, outcome-failed   ref uv
+//	gone       -
+//
+// What may never change: the header. A node says which versions it knows as it joins
+// (its level), and the cluster uses what all of them know.
+const (
+	relayVersion   = 1
+	relayHeaderLen = 12
+
+	relayInputs  = 1
+	relayNotices = 2
+	relaySeat    = 3
+	relayUnseat  = 4
+	relayAsk     = 5
+)
+
+// Kinds of inputs as they are written.
+const (
+	wireAttach = iota + 1
+	wireDetach
+	wireLimit
+	wireDrain
+	wireOutcome
+	wireReturn
+	wireConfigure
+)
+
+// relayHeader is what every message begins with.
+type relayHeader struct {
+	kind  uint8
+	shard uint16
+	term  uint64
+}
+
+func (h relayHeader) append(b []byte) []byte {
+	b = append(b, relayVersion, h.kind)
+	b = binary.BigEndian.AppendUint16(b, h.shard)
+	return binary.BigEndian.AppendUint64(b, h.term)
+}
+
+func readRelayHeader(b []byte) (h relayHeader, items []byte, err error) {
+	if len(b) < relayHeaderLen || b[0] != relayVersion {
+		return h, nil, fmt.Errorf("broker: message between nodes of %d bytes: cut off or of an unknown version", len(b))
+	}
+	return relayHeader{b[1], binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint64(b[4:])}, b[relayHeaderLen:], nil
+}
+
+// appendInput writes one input of a consumer.
+func appendInput(b []byte, in *dispatchInput) []byte {
+	uv := binary.AppendUvarint
+	head := func(kind byte) []byte { return uv(append(b, kind), uint64(in.consumer)) }
+	switch in.kind {
+	case inputAttach:
+		a := in.attach
+		b = append(uv(head(wireAttach), uint64(in.queue)), flag(a.options.Browse, 1))
+		b = uv(uv(b, uint64(a.options.MaxUnsettled)), uint64(a.maxDeliveries))
+		return uv(b, uint64(a.from))
+	case inputDetach:
+		return head(wireDetach)
+	case inputLimit:
+		return uv(head(wireLimit), in.limit)
+	case inputDrain:
+		return uv(uv(head(wireDrain), in.limit), in.ref)
+	case inputOutcome:
+		o := &in.outcome
+		b = uv(uv(head(wireOutcome), uint64(in.seq)), in.ref)
+		b = append(b, byte(o.Kind), flag(o.Failed, 1)|flag(o.Here, 2))
+		return appendBytes(b, o.Annotations)
+	case inputReturn:
+		return uv(head(wireReturn), uint64(in.seq))
+	case inputConfigure:
+		return uv(uv(head(wireConfigure), uint64(in.queue)), in.limit)
+	}
+	panic("broker: this input stays on its node")
+}
+
+// appendNotice writes one notice.
+func appendNotice(b []byte, e *queue.Effect) []byte {
+	uv := binary.AppendUvarint
+	b = uv(append(b, byte(e.Kind)), uint64(e.Consumer))
+	switch e.Kind {
+	case queue.EffectDeliver:
+		m := &e.Message
+		b = uv(uv(b, uint64(m.Queue)), uint64(m.Seq))
+		b = append(b, byte(m.Flags), flag(m.FirstAcquirer, 1))
+		b = uv(uv(uv(b, uint64(m.DeliveryCount)), uint64(m.DeadlineMillis)), uint64(m.ArrivedMillis))
+		return appendBytes(appendBytes(b, m.Annotations), m.Payload)
+	case queue.EffectDrained, queue.EffectConfirmed, queue.EffectOutcomeFailed:
+		return uv(b, e.Ref)
+	}
+	return b
+}
+
+func appendBytes(b, data []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(data))), data...)
+}
+
+func flag(set bool, bit byte) byte {
+	if set {
+		return bit
+	}
+	return 0
+}
+
+// errRelayItem: the other node has written what this one can't read.
+var errRelayItem = errors.New("broker: message between nodes: an item is cut off or unknown")
+
+// relayReader reads items. A fault makes all that follow zero; see bad.
+type relayReader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *relayReader) more() bool { return len(r.b) > 0 && !r.bad }
+
+func (r *relayReader) uv() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *relayReader) byte() byte {
+	if len(r.b) == 0 {
+		r.bad = true
+		return 0
+	}
+	v := r.b[0]
+	r.b = r.b[1:]
+	return v
+}
+
+// bytes aliases the message; nil if there are none.
+func (r *relayReader) bytes() []byte {
+	n := r.uv()
+	if n > uint64(len(r.b)) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	if n == 0 {
+		return nil
+	}
+	v := r.b[:n:n]
+	r.b = r.b[n:]
+	return v
+}
+
+// input reads one input. Of an attach, to is left to the caller.
+func (r *relayReader) input() (in dispatchInput, err error) {
+	kind := r.byte()
+	in.consumer = queue.ConsumerID(r.uv())
+	switch kind {
+	case wireAttach:
+		in.kind, in.queue = inputAttach, queue.ID(r.uv())
+		in.attach = &attachRequest{id: in.consumer}
+		in.attach.options.Browse = r.byte()&1 != 0
+		in.attach.options.MaxUnsettled = uint32(r.uv())
+		in.attach.maxDeliveries = uint32(r.uv())
+		in.attach.from = queue.Seq(r.uv())
+	case wireDetach:
+		in.kind = inputDetach
+	case wireLimit:
+		in.kind, in.limit = inputLimit, r.uv()
+	case wireDrain:
+		in.kind, in.limit, in.ref = inputDrain, r.uv(), r.uv()
+	case wireOutcome:
+		in.kind, in.seq, in.ref = inputOutcome, queue.Seq(r.uv()), r.uv()
+		in.outcome.Kind = queue.OutcomeKind(r.byte())
+		flags := r.byte()
+		in.outcome.Failed, in.outcome.Here = flags&1 != 0, flags&2 != 0
+		in.outcome.Annotations = r.bytes()
+	case wireReturn:
+		in.kind, in.seq = inputReturn, queue.Seq(r.uv())
+	case wireConfigure:
+		in.kind, in.queue, in.limit = inputConfigure, queue.ID(r.uv()), r.uv()
+	default:
+		r.bad = true
+	}
+	if r.bad || in.kind == inputOutcome && !knownOutcome(in.outcome.Kind) {
+		return in, errRelayItem
+	}
+	return in, nil
+}
+
+func knownOutcome(k queue.OutcomeKind) bool { return k >= queue.Accepted && k <= queue.RejectedKind }
+
+// effect reads one notice. Its message aliases what is read.
+func (r *relayReader) effect() (e queue.Effect, err error) {
+	e.Kind = queue.EffectKind(r.byte())
+	e.Consumer = queue.ConsumerID(r.uv())
+	switch e.Kind {
+	case queue.EffectDeliver:
+		m := &e.Message
+		m.Queue, m.Seq = queue.ID(r.uv()), queue.Seq(r.uv())
+		m.Flags, m.FirstAcquirer = queue.Flags(r.byte()), r.byte()&1 != 0
+		m.DeliveryCount, m.DeadlineMillis, m.ArrivedMillis = uint32(r.uv()), int64(r.uv()), int64(r.uv())
+		m.Annotations, m.Payload = r.bytes(), r.bytes()
+	case queue.EffectDrained, queue.EffectConfirmed, queue.EffectOutcomeFailed:
+		e.Ref = r.uv()
+	case queue.EffectGone:
+	default:
+		r.bad = true
+	}
+	if r.bad {
+		return e, errRelayItem
+	}
+	return e, nil
+}

@@ -1,0 +1,191 @@
+package broker
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"entrepot/cluster/mesh"
+	"entrepot/queue"
+)
+
+// A relay takes what this node's consumers of one shard have for its dispatcher to
+// wherever that is: here, while this node leads, or at another node; and it knows
+// who they are, so that it can have them begin anew when the dispatcher changes.
+//
+// A dispatcher announces itself: see announce. Whoever hears of one with a later
+// term than it knows turns to that. Each such change is a new posting. What a
+// consumer sends carries the posting that it was attached under, and what is of an
+// earlier one is dropped: it speaks of things the new dispatcher knows nothing of.
+type relay struct {
+	shard *shard
+	// posting counts the changes. It is written under mu.
+	posting atomic.Uint32
+
+	mu   sync.Mutex
+	term uint64 // the latest that was heard of
+	// here is the dispatcher, if it is on this node; else there is where it is, if it
+	// is anywhere.
+	here      *reign
+	there     mesh.Peer
+	consumers map[queue.ConsumerID]*attachRequest // attached under this posting
+}
+
+func newRelay(s *shard) *relay {
+	r := &relay{shard: s, consumers: map[queue.ConsumerID]*attachRequest{}}
+	r.posting.Store(1)
+	return r
+}
+
+// post passes on what connections have; inputs is the caller's again afterwards.
+func (r *relay) post(inputs []dispatchInput) {
+	var lost []*attachRequest
+	r.mu.Lock()
+	posting := r.posting.Load()
+	current := inputs[:0] // the caller clears what it gave us
+	for i := range inputs {
+		in := &inputs[i]
+		switch {
+		case in.posting != 0 && in.posting != posting:
+			if in.kind == inputAttach {
+				lost = append(lost, in.attach)
+			}
+			continue
+		case in.kind == inputAttach:
+			r.consumers[in.consumer] = in.attach
+		case in.kind == inputDetach:
+			delete(r.consumers, in.consumer)
+		}
+		current = append(current, *in)
+	}
+	r.pass(current)
+	r.mu.Unlock()
+	moveAll(lost)
+}
+
+// pass hands over to the dispatcher; without one nothing is lost, for the next one
+// is told of all consumers anew. REQUIRES: r.mu.
+func (r *relay) pass(inputs []dispatchInput) {
+	switch {
+	case len(inputs) == 0:
+	case r.here != nil:
+		r.here.mail.post(inputs...)
+	case r.there.ID != "":
+		if err := r.shard.sendInputs(r.there, r.term, inputs); err != nil {
+			// The connection has ended, which is told next, or takes no more.
+			r.shard.broker.mesh().Drop(r.there.ID)
+		}
+	}
+}
+
+// seated: the dispatcher of a term is at another node, as that says itself.
+func (r *relay) seated(p mesh.Peer, term uint64) {
+	r.mu.Lock()
+	known := r.there == p && r.term == term
+	r.mu.Unlock()
+	if !known {
+		r.turnTo(term, func() { r.there = p })
+	}
+}
+
+// seatedHere: the dispatcher of a term is here.
+func (r *relay) seatedHere(here *reign) {
+	r.turnTo(here.term, func() { r.here = here })
+}
+
+// turnTo changes the dispatcher, if the term is not an old one.
+func (r *relay) turnTo(term uint64, set func()) {
+	r.mu.Lock()
+	if term < r.term {
+		r.mu.Unlock()
+		return
+	}
+	r.term = term
+	moved := r.leave()
+	set()
+	r.mu.Unlock()
+	moveAll(moved)
+}
+
+// unseatedHere: this node leads no more.
+func (r *relay) unseatedHere(was *reign) {
+	r.mu.Lock()
+	var moved []*attachRequest
+	if r.here == was {
+		moved = r.leave()
+	}
+	r.mu.Unlock()
+	moveAll(moved)
+}
+
+// unseated: the connection to a node has ended, or it leads no more.
+func (r *relay) unseated(p mesh.Peer) {
+	r.mu.Lock()
+	var moved []*attachRequest
+	if r.there == p {
+		moved = r.leave()
+	}
+	r.mu.Unlock()
+	moveAll(moved)
+}
+
+// unseatedAt: a node says that it leads no more.
+func (r *relay) unseatedAt(p mesh.Peer, term uint64) {
+	r.mu.Lock()
+	current := r.term == term
+	r.mu.Unlock()
+	if current {
+		r.unseated(p)
+	}
+}
+
+// leave ends a posting and gives the consumers that must begin anew. REQUIRES: r.mu.
+func (r *relay) leave() []*attachRequest {
+	moved := make([]*attachRequest, 0, len(r.consumers))
+	for _, req := range r.consumers {
+		moved = append(moved, req)
+	}
+	clear(r.consumers)
+	r.here, r.there = nil, mesh.Peer{}
+	r.posting.Add(1)
+	return moved
+}
+
+// moveAll has consumers begin anew.
+func moveAll(consumers []*attachRequest) {
+	for _, req := range consumers {
+		s := req.consumer
+		s.conn.post(func() {
+			if s.id == req.id { // else it has done so already
+				s.moved()
+			}
+		})
+	}
+}
+
+// heard takes notices from the dispatcher at another node to the connections. list
+// carries ids of consumers only.
+func (r *relay) heard(p mesh.Peer, term uint64, list []notice) {
+	byConn := map[recipient]*notices{}
+	r.mu.Lock()
+	if r.there != p || r.term != term {
+		r.mu.Unlock()
+		return
+	}
+	for i := range list {
+		n := &list[i]
+		n.req = r.consumers[n.effect.Consumer]
+		if n.req == nil {
+			continue // it has gone, and said so
+		}
+		b := byConn[n.req.to]
+		if b == nil {
+			b = &notices{}
+			byConn[n.req.to] = b
+		}
+		b.list = append(b.list, *n)
+	}
+	r.mu.Unlock()
+	for to, b := range byConn {
+		to.tell(b)
+	}
+}
