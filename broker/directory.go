@@ -70,7 +70,7 @@ func (d *directory) open(name string, done openDone) {
 	}
 	d.making[name] = []openDone{done}
 	d.mu.Unlock()
-	d.declare(name, nil, func(err error) { d.made(name, err) })
+	d.declare(name, nil, func(_ bool, err error) { d.made(name, err) })
 }
 
 // find makes the runtime of a queue that exists, with one link counted.
@@ -91,18 +91,17 @@ func (d *directory) find(name string) (*address, *amqp.Error) {
 	return a, nil
 }
 
-// declare proposes a new queue. done is called when it is a fact, or can't be.
-func (d *directory) declare(name string, spec []byte, done func(error)) {
+// declare proposes a new queue. done is called when it is a fact, or can't be;
+// created is false if another node was faster: then spec does not count.
+func (d *directory) declare(name string, spec []byte, done func(created bool, err error)) {
 	s := d.shardOf(name)
 	s.propose(
-		// Ids must be applied in their order: this one is taken with its place in
-		// the pack, under the batcher's lock.
-		func(b *queue.PackBuilder) { b.Declare(s.nextID(), name, spec) },
+		func(b *queue.PackBuilder) { b.Declare(name, spec) },
 		func(r queue.Reply, err error) {
-			if err == nil && r.Status != queue.OK {
+			if err == nil && r.Status != queue.OK && r.Status != queue.Exists {
 				err = fmt.Errorf("the shard answers: %v", r.Status)
 			}
-			done(err)
+			done(err == nil && r.Status == queue.OK, err)
 		})
 }
 
@@ -138,14 +137,21 @@ func (d *directory) put(ctx context.Context, name string, spec []byte) (created 
 		case exists:
 			return false, d.update(ctx, name, id, spec)
 		}
-		answered := make(chan error, 1)
-		d.declare(name, spec, func(err error) {
+		type answer struct {
+			created bool
+			err     error
+		}
+		answered := make(chan answer, 1)
+		d.declare(name, spec, func(created bool, err error) {
 			d.made(name, err)
-			answered <- err
+			answered <- answer{created, err}
 		})
 		select {
-		case err := <-answered:
-			return err == nil, err
+		case a := <-answered:
+			if a.created || a.err != nil {
+				return a.created, a.err
+			}
+			// It exists: the next turn gives it the new values.
 		case <-ctx.Done():
 			return false, ctx.Err()
 		}

@@ -32,11 +32,6 @@ type shard struct {
 	mail    *mailbox[dispatchInput]
 	loads   *mailbox[queue.Effect]
 
-	ids struct {
-		sync.Mutex
-		last queue.ID // the highest that was handed out
-	}
-
 	watched watched // addresses whose gate is shut
 	busy    gate    // shut while the log is behind
 
@@ -124,10 +119,10 @@ func (s *shard) quiesce(ctx context.Context) {
 }
 
 // Apply implements cluster.FSM.
-func (s *shard) Apply(index uint64, data []byte) ([]queue.Reply, error) {
+func (s *shard) Apply(index uint64, data []byte) (cluster.Result, error) {
 	applied, err := s.journal.Apply(index, data)
 	if err != nil {
-		return nil, err
+		return cluster.Result{}, err
 	}
 	if len(applied.Events) > 0 {
 		s.mail.post(eventInputs(applied.Events)...)
@@ -135,10 +130,11 @@ func (s *shard) Apply(index uint64, data []byte) ([]queue.Reply, error) {
 	s.countReplies(applied.Replies)
 	s.broker.node.reopen()
 	s.watched.removed(applied.Replies)
-	if applied.AllOK && !needsReplies(applied.Replies) {
-		return nil, nil
+	result := cluster.Result{Verdict: applied.Verdict}
+	if !applied.AllOK || needsReplies(applied.Replies) {
+		result.Replies = applied.Replies
 	}
-	return applied.Replies, nil
+	return result, nil
 }
 
 // AppliedIndex implements cluster.FSM.
@@ -200,14 +196,6 @@ func wholeRange(from, to queue.Seq) []queue.Run {
 		from += queue.Seq(n)
 	}
 	return runs
-}
-
-// nextID hands out an id for a new queue, each once.
-func (s *shard) nextID() queue.ID {
-	s.ids.Lock()
-	defer s.ids.Unlock()
-	s.ids.last = max(s.ids.last+1, s.journal.NextID())
-	return s.ids.last
 }
 
 // propose puts one record into the log; done is told the reply, from the group's
