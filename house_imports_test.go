@@ -21,6 +21,8 @@ var floors = []struct {
 	{"broker/interop", []string{"broker/brokerproc"}},
 	{"broker", []string{"protocol", "cluster", "journal", "queue"}},
 	{"cluster", []string{"journal", "queue"}},
+	{"cluster/mesh", nil},
+	{"cluster/mesh/memnet", nil},
 	{"journal", []string{"queue"}},
 	{"queue", nil},
 	{"protocol/amqp/wire", nil},
@@ -104,14 +106,18 @@ func testsMayUse(s source, path string) bool {
 	return s.isTest() && (path == "github.com/Azure/go-amqp" || strings.HasPrefix(path, "github.com/cockroachdb/pebble/v2/vfs"))
 }
 
-// testLibraries are what tests of the pure rooms may use beside the standard
+// testLibraries are what tests of the plain rooms may use beside the standard
 // library.
-var testLibraries = []string{"pgregory.net/rapid", "github.com/cockroachdb/datadriven", "github.com/stretchr/testify", "entrepot"}
+var testLibraries = []string{"pgregory.net/rapid", "github.com/cockroachdb/datadriven", "github.com/stretchr/testify", "go.uber.org/goleak", "entrepot"}
 
-// The pure rooms need nothing but the standard library.
-func TestPureRoomsUseTheStandardLibraryOnly(t *testing.T) {
+// plainRooms need nothing but the standard library: the pure ones, and the mesh,
+// which has sockets, but does not know what it carries.
+var plainRooms = append([]string{"cluster/mesh"}, pureRooms...)
+
+// The plain rooms need nothing but the standard library.
+func TestPlainRoomsUseTheStandardLibraryOnly(t *testing.T) {
 	for _, s := range sources(t) {
-		if !isUnder(s.room(), pureRooms...) {
+		if !isUnder(s.room(), plainRooms...) {
 			continue
 		}
 		s.imports(func(spec *ast.ImportSpec, path string) {

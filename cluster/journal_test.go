@@ -49,7 +49,7 @@ func onJournal(t testing.TB, cfg Config, o journal.Options) (*Group, *journal.St
 // declare makes queue 1.
 func declare(b *Batcher, w Waiter) {
 	p := b.Begin(0)
-	p.Builder.Declare(1, "q", nil)
+	p.Builder.Declare("q", nil)
 	p.Wait(w, 0)
 	b.End()
 }

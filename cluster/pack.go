@@ -71,7 +71,7 @@ func (p *Pack) Wait(w Waiter, token uint64) {
 //
 // REQUIRES: no caller fills the pack any more.
 func (p *Pack) seal(keepBytes int) []byte {
-	built := p.Builder.Finish(p.leaderMillis)
+	built := p.Builder.Finish(p.leaderMillis, queue.Origin{})
 	if len(built) > keepBytes {
 		p.Builder.Reset(nil)
 		return built
@@ -84,7 +84,7 @@ func (p *Pack) seal(keepBytes int) []byte {
 // reset makes the pack fit to be filled again.
 func (p *Pack) reset() {
 	if p.Builder.Len() > 0 { // refused, never sealed
-		p.Builder.Reset(p.Builder.Finish(0))
+		p.Builder.Reset(p.Builder.Finish(0, queue.Origin{}))
 	}
 	p.waits.reset()
 	p.data, p.proposal, p.written, p.claimed = nil, nil, false, false

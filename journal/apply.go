@@ -10,6 +10,9 @@ import (
 type Applied struct {
 	// Skipped: the entry was applied before (index <= AppliedIndex).
 	Skipped bool
+	// Verdict: of a duplicate or a gap nothing was applied, and what follows is
+	// zero. AppliedIndex counts the entry all the same.
+	Verdict queue.PackVerdict
 	// Records is how many records the pack has.
 	Records int
 	// Replies has one reply per record; it is the shard's own and changes
@@ -39,26 +42,22 @@ type Event struct {
 
 // Apply is stage 1: it applies the pack of a committed entry to memory. The
 // shard keeps data, which must not be changed afterwards. It blocks while the
-// window holds twice its budget.
+// window holds twice its budget. It reads the disk only to look up the names of
+// a pack with Declares, and that before it takes the lock.
 //
 // Errors: a pack that cannot be read (*queue.FormatError inside), of which a
 // part may have been applied, and the store's failure. After either the shard
 // takes no more.
 func (s *Shard) Apply(index uint64, data []byte) (Applied, error) {
-	if err := s.lockWithRoom(); err != nil {
-		return Applied{}, err
-	}
-	defer s.mu.Unlock()
-	if index <= s.applied {
+	if index <= s.AppliedIndex() {
 		return Applied{Skipped: true}, nil
 	}
-	if err := s.applyPack(index, data); err != nil {
-		return Applied{}, s.store.failure.set(fmt.Errorf("journal: apply entry %d: %w", index, err))
+	err := s.applyPack(index, data)
+	if failed := s.store.failure.get(); failed != nil {
+		return Applied{}, failed
 	}
-	s.applied = index
-	s.log.setApplied(index)
-	if s.window.bytes > s.store.opts.WindowBytes || s.changes > maxChanges {
-		s.wake(s.kick)
+	if err != nil {
+		return Applied{}, s.store.failure.set(fmt.Errorf("journal: apply entry %d: %w", index, err))
 	}
 	return s.result, nil
 }
@@ -82,33 +81,62 @@ func (s *Shard) lockWithRoom() error {
 	}
 }
 
-// applyPack applies the records of one pack. REQUIRES: s.mu.
+// applyPack applies the pack of one entry; its answer is s.result.
 func (s *Shard) applyPack(index uint64, data []byte) error {
-	r, err := queue.OpenPack(data)
+	plain, err := PlainPack(data)
 	if err != nil {
 		return err
 	}
-	now := s.now()
+	r, err := queue.OpenPack(plain)
+	if err != nil {
+		return err
+	}
+	if err := s.lockToApply(r); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	now, head := s.now(), r.Header()
 	if s.changedSince.IsZero() {
 		s.changedSince = now
 	}
 	res := &s.result
-	*res = Applied{AllOK: true, Replies: res.Replies[:0], Events: res.Events[:0], runs: res.runs[:0]}
-	entry := s.window.begin(index, now, r.Header().NowMillis)
+	*res = Applied{
+		Verdict: s.machine.BeginPack(&head),
+		Replies: res.Replies[:0], Events: res.Events[:0], runs: res.runs[:0],
+	}
+	entry := s.window.begin(index, now, head.NowMillis)
+	if res.Verdict == queue.PackFresh {
+		err = s.applyRecords(entry, &r)
+	} else {
+		entry.refused = append(entry.refused, wholePack)
+	}
+	if err != nil {
+		return err
+	}
+	s.window.push(entry, plain)
+	s.applied = index
+	s.log.setApplied(index)
+	if s.window.bytes > s.store.opts.WindowBytes || s.changes > maxChanges {
+		s.wake(s.kick)
+	}
+	return nil
+}
+
+// applyRecords applies the records of a fresh pack. REQUIRES: s.mu.
+func (s *Shard) applyRecords(entry *windowEntry, r *queue.PackReader) error {
+	res, nowMillis := &s.result, entry.arrivedMillis
+	res.AllOK = true
 	var last queue.ID
 	var lastActive bool
 	for {
 		more, err := r.Next(&s.rec)
-		if err != nil {
+		if err != nil || !more {
 			return err
 		}
-		if !more {
-			break
-		}
-		reply := s.machine.Apply(&s.rec, r.Header().NowMillis)
+		reply := s.applyRecord(nowMillis)
 		res.Replies = append(res.Replies, reply)
-		if s.rec.Queue != last || res.Records == 0 {
-			last = s.rec.Queue
+		if reply.Queue != last || res.Records == 0 {
+			last = reply.Queue
 			_, lastActive = s.active[last]
 			s.changes++
 		}
@@ -121,12 +149,10 @@ func (s *Shard) applyPack(index uint64, data []byte) error {
 			}
 		}
 		if lastActive && reply.Status == queue.OK {
-			res.addEvent(&s.rec, &reply, r.Header().NowMillis)
+			res.addEvent(&s.rec, &reply, nowMillis)
 		}
 		res.Records++
 	}
-	s.window.push(entry, data)
-	return nil
 }
 
 // follow does for the store what the Machine did for the record in s.rec: it
@@ -164,13 +190,15 @@ func (s *Shard) follow(entry *windowEntry, reply *queue.Reply) {
 		s.modifiedEver = true
 		s.changes++
 	case queue.KindDeclare:
-		s.fresh.declare(rec.Queue, rec.Name, rec.Spec)
+		s.fresh.declare(reply.Queue, rec.Name, rec.Spec)
 		s.changes += 3
 	case queue.KindUpdate:
 		s.fresh.update(rec.Queue, rec.Spec)
 		s.changes++
 	case queue.KindExpire:
 		s.swept(rec)
+	case queue.KindCheck:
+		s.noteCheck(entry.index)
 	}
 }
 

@@ -84,7 +84,7 @@ func fill(r *rig, n, size, queues int) {
 			b.Enqueue(queue.ID(1+done%queues), 0, 0, src[done*size%(8<<20):][:size])
 			done++
 		}
-		_, err := r.try(b.Finish(1))
+		_, err := r.try(b.Finish(1, queue.Origin{}))
 		require.NoError(r.t, err)
 		truncate(r)
 	}
@@ -259,10 +259,10 @@ func declareMany(r *rig, n int) {
 	for q := 1; q <= n; {
 		p.Reset(make([]byte, 0, 64<<10))
 		for i := 0; i < 1024 && q <= n; i++ {
-			p.Declare(queue.ID(q), queueName(queue.ID(q)), []byte("{}"))
+			p.Declare(queueName(queue.ID(q)), []byte("{}"))
 			q++
 		}
-		_, err := r.try(p.Finish(1))
+		_, err := r.try(p.Finish(1, queue.Origin{}))
 		require.NoError(r.t, err)
 		truncate(r)
 	}

@@ -149,12 +149,23 @@ func (d *dumper) entry(key, value []byte) {
 		d.printf("\n")
 		return
 	}
-	r, err := queue.OpenPack(e.Data)
+	plain, err := PlainPack(e.Data)
+	var r queue.PackReader
+	if err == nil {
+		r, err = queue.OpenPack(plain)
+	}
 	if err != nil {
 		d.printf(", DAMAGED: %v\n", err)
 		return
 	}
-	d.printf(", %d records at %d ms\n", r.Header().Count, r.Header().NowMillis)
+	if len(plain) != len(e.Data) {
+		d.printf(" (%d plain)", len(plain))
+	}
+	d.printf(", %d records at %d ms", r.Header().Count, r.Header().NowMillis)
+	if o := r.Header().Origin; o.Node != 0 {
+		d.printf(", pack %d of %016x", o.Seq, o.Node)
+	}
+	d.printf("\n")
 	var rec queue.Record
 	for d.o.Records {
 		more, err := r.Next(&rec)
@@ -169,7 +180,10 @@ func (d *dumper) entry(key, value []byte) {
 }
 
 func (d *dumper) record(rec *queue.Record) {
-	d.printf("  %s q%d", rec.Kind, rec.Queue)
+	d.printf("  %s", rec.Kind)
+	if rec.Queue != 0 {
+		d.printf(" q%d", rec.Queue)
+	}
 	switch rec.Kind {
 	case queue.KindEnqueue:
 		d.printf(" %d bytes deadline %d%s", len(rec.Payload), rec.DeadlineMillis, d.shown(rec.Payload))
@@ -188,6 +202,8 @@ func (d *dumper) record(rec *queue.Record) {
 		d.printf(" up to #%d epoch %d", rec.Seq, rec.Epoch)
 	case queue.KindExpire:
 		d.printf(" up to %d ms but %v", rec.DeadlineMillis, rec.Except)
+	case queue.KindSetting:
+		d.printf(" %q = %q", rec.Key, rec.Value[:min(len(rec.Value), maxShown)])
 	}
 	d.printf("\n")
 }

@@ -20,6 +20,10 @@ var (
 type CorruptionError struct {
 	Key    string // the key, as Dump prints it
 	Reason string
+	Shard  uint16 // whose record it is; 0xFFFF: the whole store's
+	// LogIndex is the index of the log entry that is damaged; 0: it is a row of
+	// the shard's state.
+	LogIndex uint64
 }
 
 func (e *CorruptionError) Error() string {

@@ -64,6 +64,10 @@ type Hooks struct {
 	Stalled func(stalled bool, reason string)
 	// Failed: a background write failed; the store accepts nothing more.
 	Failed func(err error)
+	// Damaged: a record of this shard was read that is not what was written. It
+	// is told once for a record until that is repaired: a log entry
+	// (err.LogIndex > 0) by Log.Replace, anything else by Shard.NewRestore.
+	Damaged func(sh uint16, err *CorruptionError)
 }
 
 func (o Options) withDefaults() Options {

@@ -126,8 +126,12 @@ func (w *windowLoader) readPacks(first, last uint64) error {
 			return err
 		}
 		if e.Type == EntryPack {
+			plain, err := PlainPack(e.Data)
+			if err != nil {
+				return corrupt(appendLogKey(nil, l.sh, index), "%v", err)
+			}
 			w.indexes = append(w.indexes, index)
-			w.packs = append(w.packs, e.Data)
+			w.packs = append(w.packs, plain)
 		}
 	}
 	return nil
@@ -167,6 +171,9 @@ func (w *windowLoader) fill() error {
 			return corrupt(appendLogKey(nil, s.sh, w.indexes[i]), "%v", err)
 		}
 		e := s.window.begin(w.indexes[i], now, head.NowMillis)
+		if w.skipped(i) {
+			e.refused = append(e.refused, wholePack)
+		}
 		err = w.scan(i, func(at uint32, rec *queue.Record, refused bool) {
 			if refused {
 				e.refused = append(e.refused, at)
@@ -187,9 +194,18 @@ func (w *windowLoader) fill() error {
 	return nil
 }
 
-// scan calls f for the Enqueues of a pack, but for those of queues that are no
-// more.
+// skipped: the pack was a duplicate or a gap.
+func (w *windowLoader) skipped(i int) bool {
+	_, skipped := w.refused[refusal{w.indexes[i], wholePack}]
+	return skipped
+}
+
+// scan calls f for the Enqueues of a pack that was applied, but for those of
+// queues that are no more.
 func (w *windowLoader) scan(i int, f func(at uint32, rec *queue.Record, refused bool)) error {
+	if w.skipped(i) {
+		return nil
+	}
 	key := appendLogKey(nil, w.shard.sh, w.indexes[i])
 	r, err := queue.OpenPack(w.packs[i])
 	if err != nil {

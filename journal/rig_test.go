@@ -87,7 +87,7 @@ func (r *rig) pack(fill func(b *queue.PackBuilder)) []byte {
 	var b queue.PackBuilder
 	b.Reset(nil)
 	fill(&b)
-	return b.Finish(r.clock)
+	return b.Finish(r.clock, queue.Origin{})
 }
 
 // do appends and applies one pack, and copies the answer.
@@ -109,7 +109,7 @@ func (r *rig) try(data []byte) (Applied, error) {
 
 func (r *rig) declare(q queue.ID) {
 	r.t.Helper()
-	r.do(func(b *queue.PackBuilder) { b.Declare(q, queueName(q), []byte("spec")) })
+	r.do(func(b *queue.PackBuilder) { b.Declare(queueName(q), []byte("spec")) })
 }
 
 func queueName(q queue.ID) string { return fmt.Sprintf("queue/%04d", q) }

@@ -49,12 +49,14 @@ type Shard struct {
 	dueFrom      int64 // no T row behind it was left out of Due, see due.go
 	sweptRow     int64 // T rows up to here have been deleted
 	excepted     map[queue.Ref]struct{}
+	checks       []check // the last ones, oldest first
 
 	changedSince time.Time // the first Apply since the last round, zero if none
 	changes      int       // about how many rows the next round writes
 
 	rec    queue.Record // scratch of Apply
 	result Applied
+	taken  []queue.ID // of the pack being applied, see readTaken
 
 	spilling sync.Mutex    // held for a round of stage 2
 	kick     chan struct{} // cap 1: there is work for stage 2

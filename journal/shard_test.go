@@ -67,7 +67,7 @@ func TestDeletedQueueLeavesNoRows(t *testing.T) {
 	_, _, ok, err := r.shard.Lookup(queueName(1))
 	require.NoError(t, err)
 	require.False(t, ok, "deleted at once, rows or not")
-	r.do(func(b *queue.PackBuilder) { b.Declare(2, queueName(1), []byte("again")) })
+	r.do(func(b *queue.PackBuilder) { b.Declare(queueName(1), []byte("again")) })
 	r.spill()
 	for _, kind := range []byte{kindID, kindHead, kindPage, kindModified, kindMessage} {
 		for _, k := range r.keys(kind) {

@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 )
 
 // stateRowName is the mark that a shard keeps for itself.
@@ -20,8 +21,8 @@ const stateRowName = "state"
 //
 // For that it must know the sequence number of every Enqueue in (W, K]. They
 // count backwards from the queue's tail at K, if one knows which Enqueues were
-// refused because the queue did not exist: the list has those, and is nearly
-// always empty.
+// refused because the queue did not exist, and which packs because they were
+// duplicates or gaps: the list has those, and is nearly always empty.
 //
 // Invariant: W <= K. The log is never truncated behind W.
 type stateRow struct {
@@ -32,11 +33,15 @@ type stateRow struct {
 	meta       []byte
 }
 
-// refusal names an Enqueue that found no queue.
+// refusal names an Enqueue that found no queue, or a whole pack that was not
+// applied.
 type refusal struct {
 	index  uint64
-	record uint32 // its place in the pack, from 0
+	record uint32 // its place in the pack, from 0, or wholePack
 }
+
+// wholePack is no record's place: a pack has fewer.
+const wholePack = math.MaxUint32
 
 const (
 	firstGeneration  = 1

@@ -45,7 +45,7 @@ type op struct {
 func (o op) build(b *queue.PackBuilder) {
 	switch o.kind {
 	case queue.KindDeclare:
-		b.Declare(o.q, twinName(o.q), []byte(o.text))
+		b.Declare(twinName(o.q), []byte(o.text))
 	case queue.KindUpdate:
 		b.Update(o.q, []byte(o.text))
 	case queue.KindEnqueue:
@@ -69,7 +69,7 @@ func twinName(q queue.ID) string { return fmt.Sprintf("name-%d", q%7) }
 func (t *twin) apply(o op) {
 	x := t.queues[o.q]
 	if o.kind == queue.KindDeclare {
-		if x == nil && o.q >= t.nextID {
+		if t.newest()[twinName(o.q)] == 0 { // else its name is taken
 			t.nextID = o.q + 1
 			t.queues[o.q] = &twinQueue{name: twinName(o.q), spec: o.text, tail: 1, live: map[queue.Seq]twinMessage{}}
 		}
@@ -218,8 +218,8 @@ func randomOps(rng *rand.Rand, t *twin) []op {
 			}
 			add(o)
 		case k < 91:
-			if x := t.newest()[twinName(t.nextID)]; x != 0 {
-				add(op{kind: queue.KindDelete, q: x}) // a name has one queue at a time
+			if x := t.newest()[twinName(t.nextID)]; x != 0 && rng.IntN(4) > 0 {
+				add(op{kind: queue.KindDelete, q: x})
 			}
 			add(op{kind: queue.KindDeclare, q: t.nextID, text: fmt.Sprintf("spec-%d", rng.IntN(100))})
 		case k < 94:

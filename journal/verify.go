@@ -212,7 +212,11 @@ func (v *verifier) log(l *Log) {
 }
 
 func checkPack(data []byte) error {
-	r, err := queue.OpenPack(data)
+	plain, err := PlainPack(data)
+	if err != nil {
+		return err
+	}
+	r, err := queue.OpenPack(plain)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ type windowEntry struct {
 	pack          []byte // nil if it has no message
 	slots         []slot
 	segments      []segment // rows of one queue, in order of appearance
-	refused       []uint32  // places of Enqueues that found no queue
+	refused       []uint32  // places of Enqueues that found no queue; wholePack
 	// minDeadline is at most the earliest deadline of a live message, 0 if
 	// there is none.
 	minDeadline int64

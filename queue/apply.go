@@ -11,7 +11,7 @@ type Status uint8
 const (
 	OK        Status = iota
 	NoQueue          // there is no such queue (any more); Declare: the id is used up
-	Exists           // Declare of a queue that is there: nothing done
+	Exists           // Declare of a queue that is there (Reply.Queue): nothing done
 	NoMessage        // Modify of a message that is gone: nothing done
 )
 
@@ -29,7 +29,7 @@ func (s Status) String() string {
 type Reply struct {
 	Kind   Kind
 	Status Status
-	Queue  ID
+	Queue  ID  // Declare: the new queue's, or that of the one that has the name
 	Seq    Seq // Enqueue: the message's place. Modify: the message. Purge, Delete: the old head
 	Next   Seq // Purge, Delete: the tail: everything in [Seq, Next) is gone
 
@@ -45,6 +45,9 @@ type Reply struct {
 // only k are still there, bytes*k/n are taken off: exact while nothing races,
 // and never adding up, because an empty queue has no bytes by definition.
 //
+// Names are the store's business: it answers a Declare of a name that is taken
+// in place of the Machine.
+//
 // Expire only moves SweptMillis: the removals stand in Remove records of their
 // own, for the Machine knows no deadlines. An Update changes nothing here.
 func (m *Machine) Apply(rec *Record, nowMillis int64) Reply {
@@ -52,10 +55,18 @@ func (m *Machine) Apply(rec *Record, nowMillis int64) Reply {
 	r := Reply{Kind: rec.Kind, Queue: rec.Queue}
 	switch rec.Kind {
 	case KindDeclare:
-		m.declare(rec.Queue, &r)
+		if rec.NewID {
+			r.Queue = m.nextID
+		}
+		m.declare(r.Queue, &r)
 		return r
 	case KindExpire:
 		m.sweptMillis = max(m.sweptMillis, rec.DeadlineMillis)
+		return r
+	case KindSetting:
+		m.settings.set(rec.Key, rec.Value)
+		return r
+	case KindCheck:
 		return r
 	}
 	s := m.queues.get(rec.Queue)

@@ -62,7 +62,7 @@ func BenchmarkPack(b *testing.B) {
 		for range 200 {
 			pb.Enqueue(7, 12345, 0, head, body)
 		}
-		r, err := OpenPack(pb.Finish(1))
+		r, err := OpenPack(pb.Finish(1, Origin{}))
 		for more := err == nil; more; {
 			more, err = r.Next(&rec)
 		}
@@ -171,7 +171,7 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 			pb.Reset(buf)
 			pb.Enqueue(1, 0, 0, payload, payload)
 			pb.Remove(1, Settled, runs)
-			r, _ := OpenPack(pb.Finish(1))
+			r, _ := OpenPack(pb.Finish(1, Origin{}))
 			for more := true; more; {
 				more, _ = r.Next(&rec)
 			}

@@ -3,6 +3,7 @@ package queue
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // decoder reads fixed and variable numbers from p, from off on. The first
@@ -79,6 +80,16 @@ func (d *decoder) uvarint(field string) uint64 {
 	}
 	d.off += n
 	return v
+}
+
+// uvarint32 reads a number that must fit into 32 bits.
+func (d *decoder) uvarint32(field string) uint32 {
+	v := d.uvarint(field)
+	if v > math.MaxUint32 {
+		d.fail("%s %d is out of range", field, v)
+		return 0
+	}
+	return uint32(v)
 }
 
 // done gives the first failure; bytes left over are one.

@@ -18,6 +18,8 @@ type Machine struct {
 	nowMillis   int64
 	sweptMillis int64
 	totals      Totals
+	origins     origins
+	settings    settings
 	dirty       dirtySet
 	pool        pagePool
 }

@@ -366,11 +366,11 @@ func TestCosts(t *testing.T) {
 func ExampleMachine() {
 	var b PackBuilder
 	b.Reset(nil)
-	b.Declare(1, "greetings", nil)
+	b.Declare("greetings", nil)
 	b.Enqueue(1, 0, 0, []byte("hello"))
 	b.Enqueue(1, 0, 0, []byte("world"))
 	b.Remove(1, Settled, []Run{{First: 1, Count: 1, Bytes: 5}})
-	pack := b.Finish(1700000000000)
+	pack := b.Finish(1700000000000, Origin{})
 
 	m := NewMachine()
 	r, _ := OpenPack(pack)

@@ -10,16 +10,26 @@ import (
 // an unsigned varint (encoding/binary), at most 10 bytes.
 //
 //	0        1       2           4          8                16
-//	+--------+-------+-----------+----------+----------------+---------+--
-//	|version | codec | 0 (u16)   | count u32| time i64, ms   | records ...
-//	+--------+-------+-----------+----------+----------------+---------+--
+//	+--------+-------+-----------+----------+----------------+--
+//	|version | codec | flags u16 | count u32| time i64, ms   | ...
+//	+--------+-------+-----------+----------+----------------+--
+//	16                   24                  32
+//	+--------------------+-------------------+---------+--
+//	| origin's node u64  | origin's seq u64  | records ...
+//	+--------------------+-------------------+---------+--
 //
-//	version  1. A reader refuses what it does not know.
+//	version  2. A pack of version 1 ends its header at byte 16 (it has no
+//	         origin) and has no flags; it is read for ever. A reader refuses
+//	         what it does not know.
 //	codec    0: records as they are. 1: everything after the header is one s2
 //	         block. This package reads and writes codec 0 only; whoever stores
 //	         packs compresses and decompresses.
+//	flags    bit 0, PackNames: there is a Declare of version 2 in it, so names
+//	         must be looked up to apply it. The others are zero.
 //	count    number of records
-//	time     the leader's clock when the pack was closed, Unix milliseconds
+//	time     the leader's clock when the pack was proposed, Unix milliseconds
+//	origin   who made the pack, and its number there: see Origin. Node 0: nobody
+//	         who would send it again
 //
 // A record:
 //
@@ -28,27 +38,33 @@ import (
 //	| kind | version | length u32  | body (length)  |
 //	+------+---------+-------------+----------------+
 //
-// Bodies, all of version 1 (q is the queue's id, u32, and always comes first
-// where a record is about one queue):
+// Bodies, of version 1 but for Declare (q is the queue's id, u32, and comes
+// first where a record is about one queue that exists):
 //
 //	Enqueue   q | flags u8 | deadline i64 ms, 0: none | the message as it came
 //	Remove    q | reason u8 | n uv | n * (first uv, count uv, bytes uv)
 //	Modify    q | seq u64 | count u32 | annotations (may be empty)
-//	Declare   q | name length u16 | name | spec
+//	Declare   version 2: name length u16 | name | spec
+//	          version 1: q | name length u16 | name | spec
 //	Update    q | spec
 //	Delete    q
 //	Purge     q
 //	Mark      q | upTo u64 | epoch u64
 //	Expire    upTo i64 ms | n uv | n * (queue u32, seq uv)
+//	Setting   key length u8 | key | value (empty: the setting is deleted)
+//	Check     nothing
 //
-// What may never change: the header's size and the places of version and
-// codec; the record header; the numbers of kinds and reasons. A body changes
+// What may never change: the places of version, codec and time; the record
+// header; the numbers of kinds and reasons. A body changes
 // by a new record version, a pack by a new pack version.
 const (
-	packVersion   = 1
-	packHeaderLen = 16
+	packVersion     = 2
+	packHeaderLen   = 32
+	packHeaderLenV1 = 16
+	packTimeAt      = 8 // in every version
 
 	recordVersion   = 1
+	declareVersion  = 2 // of a Declare that leaves the id to the Machine
 	recordHeaderLen = 6
 
 	enqueueFixedLen = 4 + 1 + 8 // body of an Enqueue before the message
@@ -73,15 +89,17 @@ const (
 type Kind uint8
 
 const (
-	KindEnqueue Kind = 1 // a message is appended to a queue
-	KindRemove  Kind = 2 // runs of messages are gone
-	KindModify  Kind = 3 // a message came back, counted or with other annotations
-	KindDeclare Kind = 4 // a queue begins to exist
-	KindUpdate  Kind = 5 // a queue's specification is replaced
-	KindDelete  Kind = 6 // a queue ends, with all that is in it
-	KindPurge   Kind = 7 // a queue is emptied
-	KindMark    Kind = 8 // messages up to here have been delivered at least once
-	KindExpire  Kind = 9 // the shard has been swept for deadlines up to a time
+	KindEnqueue Kind = 1  // a message is appended to a queue
+	KindRemove  Kind = 2  // runs of messages are gone
+	KindModify  Kind = 3  // a message came back, counted or with other annotations
+	KindDeclare Kind = 4  // a queue begins to exist
+	KindUpdate  Kind = 5  // a queue's specification is replaced
+	KindDelete  Kind = 6  // a queue ends, with all that is in it
+	KindPurge   Kind = 7  // a queue is emptied
+	KindMark    Kind = 8  // messages up to here have been delivered at least once
+	KindExpire  Kind = 9  // the shard has been swept for deadlines up to a time
+	KindSetting Kind = 15 // a setting of the cluster has a new value
+	KindCheck   Kind = 16 // replicas note the hash of their state, for comparison
 
 	// Numbers that are spoken for. A reader of this version refuses them.
 	//
@@ -94,11 +112,11 @@ const (
 	kindLastReserved  Kind = 14
 )
 
-var kindNames = [...]string{"none", "enqueue", "remove", "modify", "declare", "update", "delete", "purge", "mark", "expire"}
+var kindNames = [...]string{"none", "enqueue", "remove", "modify", "declare", "update", "delete", "purge", "mark", "expire", KindSetting: "setting", KindCheck: "check"}
 
 // String is the kind's name as errors and dumps show it.
 func (k Kind) String() string {
-	if int(k) < len(kindNames) {
+	if int(k) < len(kindNames) && kindNames[k] != "" {
 		return kindNames[k]
 	}
 	return "kind(" + strconv.Itoa(int(k)) + ")"
@@ -112,32 +130,65 @@ const (
 	FlagDurable Flags = 1 << 0
 )
 
+// PackFlags say about a pack what one wants to know before reading it.
+type PackFlags uint16
+
+// PackNames: to apply the pack, names must be looked up (it has a Declare that
+// leaves the id to the Machine).
+const PackNames PackFlags = 1 << 0
+
+// Origin says who made a pack: Node is a number that a process draws at random
+// when it starts, Seq counts its packs of the shard: 1, 2, 3 and so on without a
+// gap. It is what makes sending a pack again harmless, see Machine.BeginPack.
+// Node 0 is no origin.
+type Origin struct{ Node, Seq uint64 }
+
 // PackHeader is what stands before a pack's records.
 type PackHeader struct {
 	Version   uint8
 	Codec     Codec
+	Flags     PackFlags
 	Count     uint32
 	NowMillis int64
+	Origin    Origin // version 1: none
+}
+
+// Len is how many bytes the header takes.
+func (h *PackHeader) Len() int {
+	if h.Version == 1 {
+		return packHeaderLenV1
+	}
+	return packHeaderLen
 }
 
 // ReadPackHeader reads the header alone. Unlike OpenPack it accepts every
 // codec, so that a store can tell what to decompress. The error is a
 // *FormatError.
 func ReadPackHeader(p []byte) (PackHeader, error) {
-	if len(p) < packHeaderLen {
+	if len(p) < packHeaderLenV1 {
 		return PackHeader{}, formatErrorf(len(p), "pack: header is cut off: %d of %d bytes", len(p), packHeaderLen)
 	}
 	h := PackHeader{
 		Version:   p[0],
 		Codec:     Codec(p[1]),
+		Flags:     PackFlags(binary.BigEndian.Uint16(p[2:])),
 		Count:     binary.BigEndian.Uint32(p[4:]),
-		NowMillis: int64(binary.BigEndian.Uint64(p[8:])),
+		NowMillis: int64(binary.BigEndian.Uint64(p[packTimeAt:])),
 	}
-	if h.Version != packVersion {
+	known := PackNames
+	switch h.Version {
+	case 1:
+		known = 0
+	case packVersion:
+		if len(p) < packHeaderLen {
+			return h, formatErrorf(len(p), "pack: header is cut off: %d of %d bytes", len(p), packHeaderLen)
+		}
+		h.Origin = Origin{Node: binary.BigEndian.Uint64(p[16:]), Seq: binary.BigEndian.Uint64(p[24:])}
+	default:
 		return h, formatErrorf(0, "pack: unknown version %d", h.Version)
 	}
-	if p[2] != 0 || p[3] != 0 {
-		return h, formatErrorf(2, "pack: reserved bytes are not zero")
+	if h.Flags&^known != 0 {
+		return h, formatErrorf(2, "pack: unknown flags %#x", h.Flags&^known)
 	}
 	return h, nil
 }
@@ -145,9 +196,24 @@ func ReadPackHeader(p []byte) (PackHeader, error) {
 // Append writes the header to b: what a store needs to put a compressed body
 // under the same header, or the plain one back.
 func (h PackHeader) Append(b []byte) []byte {
-	b = append(b, h.Version, byte(h.Codec), 0, 0)
+	b = append(b, h.Version, byte(h.Codec))
+	b = binary.BigEndian.AppendUint16(b, uint16(h.Flags))
 	b = binary.BigEndian.AppendUint32(b, h.Count)
-	return binary.BigEndian.AppendUint64(b, uint64(h.NowMillis))
+	b = binary.BigEndian.AppendUint64(b, uint64(h.NowMillis))
+	if h.Version == 1 {
+		return b
+	}
+	b = binary.BigEndian.AppendUint64(b, h.Origin.Node)
+	return binary.BigEndian.AppendUint64(b, h.Origin.Seq)
+}
+
+// StampTime writes the leader's time into a finished pack, in place, whatever
+// its version and codec: a pack that came from another node gets its time from
+// the leader who proposes it.
+//
+// REQUIRES: ReadPackHeader accepts the pack.
+func StampTime(pack []byte, nowMillis int64) {
+	binary.BigEndian.PutUint64(pack[packTimeAt:], uint64(nowMillis))
 }
 
 // FormatError is bytes that this package cannot be expected to have written:

@@ -33,14 +33,14 @@ func buildGolden() []byte {
 	b.Enqueue(7, 1700000001000, FlagDurable, []byte("hel"), []byte("lo"))
 	b.Remove(7, Settled, []Run{{First: 1, Count: 2, Bytes: 300}, {First: 10000, Count: 1, Bytes: 10}})
 	b.Modify(7, 9, 3, []byte("note"))
-	b.Declare(8, "a/b", nil)
+	b.Declare("a/b", nil)
 	b.Update(8, []byte("{}"))
 	b.Delete(8)
 	b.Purge(7)
 	b.Mark(7, 9, 5)
 	b.Expire(1700000001000, []Ref{{7, 300}})
 	b.Enqueue(7, 0, 0)
-	return b.Finish(1700000000000)
+	return b.Finish(1700000000000, Origin{})
 }
 
 func TestPackGolden(t *testing.T) {
@@ -156,7 +156,7 @@ func TestPackAnyNumbers(t *testing.T) {
 		b.Enqueue(math.MaxUint32, math.MinInt64, 0xff, payload[:cut], nil, payload[cut:])
 		require.Equal(t, 2, b.Len())
 		size := b.Size()
-		p := b.Finish(-1)
+		p := b.Finish(-1, Origin{})
 		require.Len(t, p, size)
 		records, err := readAll(p)
 		require.NoError(t, err)

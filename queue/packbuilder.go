@@ -13,25 +13,26 @@ import (
 type PackBuilder struct {
 	buf   []byte
 	count uint32
+	flags PackFlags
 }
 
 // Reset begins a new pack in buf, whose contents are overwritten (nil: a new
 // buffer). The builder owns buf until Finish.
 func (b *PackBuilder) Reset(buf []byte) {
 	b.buf = PackHeader{Version: packVersion}.Append(buf[:0])
-	b.count = 0
+	b.count, b.flags = 0, 0
 }
 
 // Len is the number of records, Size the bytes of the pack so far.
 func (b *PackBuilder) Len() int  { return int(b.count) }
 func (b *PackBuilder) Size() int { return len(b.buf) }
 
-// Finish closes the pack with the leader's time and gives it away. The builder
-// needs a Reset before its next record.
-func (b *PackBuilder) Finish(nowMillis int64) []byte {
+// Finish closes the pack with the leader's time (see also StampTime) and its
+// origin, and gives it away. The builder needs a Reset before its next record.
+func (b *PackBuilder) Finish(nowMillis int64, origin Origin) []byte {
 	p := b.buf
-	PackHeader{Version: packVersion, Count: b.count, NowMillis: nowMillis}.Append(p[:0])
-	b.buf, b.count = nil, 0
+	PackHeader{Version: packVersion, Flags: b.flags, Count: b.count, NowMillis: nowMillis, Origin: origin}.Append(p[:0])
+	b.buf, b.count, b.flags = nil, 0, 0
 	return p
 }
 
@@ -71,16 +72,18 @@ func (b *PackBuilder) Modify(q ID, seq Seq, count uint32, annotations []byte) {
 	b.end(at)
 }
 
-// Declare makes queue q with a name (at most MaxNameLen bytes) and a
-// specification that is opaque here.
-func (b *PackBuilder) Declare(q ID, name string, spec []byte) {
+// Declare makes a queue with a name (at most MaxNameLen bytes) and a
+// specification that is opaque here. The Reply tells its id, or that of the
+// queue that has the name already (Exists).
+func (b *PackBuilder) Declare(name string, spec []byte) {
 	if len(name) > math.MaxUint16 {
 		panic("queue: name is longer than the format can hold")
 	}
-	at := b.begin(KindDeclare, q)
+	at := b.beginRecord(KindDeclare, declareVersion)
 	b.buf = binary.BigEndian.AppendUint16(b.buf, uint16(len(name)))
 	b.buf = append(b.buf, name...)
 	b.buf = append(b.buf, spec...)
+	b.flags |= PackNames
 	b.end(at)
 }
 
@@ -110,7 +113,7 @@ func (b *PackBuilder) Mark(q ID, upTo Seq, epoch uint64) {
 // upToMillis has been removed by records up to here, but for the ones in
 // except: those were out with a consumer and must be looked at again.
 func (b *PackBuilder) Expire(upToMillis int64, except []Ref) {
-	at := b.beginRecord(KindExpire)
+	at := b.beginRecord(KindExpire, recordVersion)
 	b.buf = binary.BigEndian.AppendUint64(b.buf, uint64(upToMillis))
 	b.buf = binary.AppendUvarint(b.buf, uint64(len(except)))
 	for _, r := range except {
@@ -120,16 +123,33 @@ func (b *PackBuilder) Expire(upToMillis int64, except []Ref) {
 	b.end(at)
 }
 
+// Setting gives a setting of the cluster a value; the last one wins, and an
+// empty one deletes the setting. key has 1 to MaxSettingKey bytes, value at most
+// MaxSettingValue.
+func (b *PackBuilder) Setting(key string, value []byte) {
+	if len(key) == 0 || len(key) > MaxSettingKey || len(value) > MaxSettingValue {
+		panic("queue: setting is longer than the format allows, or has no key")
+	}
+	at := b.beginRecord(KindSetting, recordVersion)
+	b.buf = append(b.buf, byte(len(key)))
+	b.buf = append(b.buf, key...)
+	b.buf = append(b.buf, value...)
+	b.end(at)
+}
+
+// Check makes each replica note the hash of its state at this place in the log.
+func (b *PackBuilder) Check() { b.end(b.beginRecord(KindCheck, recordVersion)) }
+
 // begin opens a record about queue q and gives the place of its header.
 func (b *PackBuilder) begin(k Kind, q ID) int {
-	at := b.beginRecord(k)
+	at := b.beginRecord(k, recordVersion)
 	b.buf = binary.BigEndian.AppendUint32(b.buf, uint32(q))
 	return at
 }
 
-func (b *PackBuilder) beginRecord(k Kind) int {
+func (b *PackBuilder) beginRecord(k Kind, version uint8) int {
 	at := len(b.buf)
-	b.buf = append(b.buf, byte(k), recordVersion, 0, 0, 0, 0)
+	b.buf = append(b.buf, byte(k), version, 0, 0, 0, 0)
 	return at
 }
 

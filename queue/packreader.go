@@ -11,7 +11,7 @@ import (
 type Record struct {
 	Kind    Kind
 	Version uint8
-	Queue   ID // all but Expire
+	Queue   ID // all but Expire, Setting, Check, and Declare of version 2
 
 	// Enqueue.
 	Flags          Flags
@@ -29,9 +29,14 @@ type Record struct {
 	Annotations []byte
 	Epoch       uint64
 
-	// Declare and Update.
-	Name []byte
-	Spec []byte
+	// Declare and Update. NewID: the Machine gives the id (Declare, version 2).
+	Name  []byte
+	Spec  []byte
+	NewID bool
+
+	// Setting.
+	Key   []byte
+	Value []byte
 
 	// Expire.
 	Except []Ref
@@ -58,7 +63,7 @@ func OpenPack(p []byte) (PackReader, error) {
 	if h.Codec != CodecNone {
 		return PackReader{}, formatErrorf(1, "pack: codec %d is not plain", h.Codec)
 	}
-	return PackReader{header: h, pack: p, off: packHeaderLen, left: h.Count}, nil
+	return PackReader{header: h, pack: p, off: h.Len(), left: h.Count}, nil
 }
 
 // Header is the header of the pack being read.
@@ -86,6 +91,9 @@ func (r *PackReader) Next(rec *Record) (more bool, err error) {
 	if err := d.record(rec); err != nil {
 		return false, err
 	}
+	if rec.NewID && r.header.Flags&PackNames == 0 {
+		return false, formatErrorf(r.off, "%s: the pack's flags do not tell of it", rec.Kind)
+	}
 	r.off = len(d.p)
 	r.left--
 	return true, nil
@@ -93,16 +101,17 @@ func (r *PackReader) Next(rec *Record) (more bool, err error) {
 
 // record decodes the body behind d.off, which must end with d.p.
 func (d *decoder) record(rec *Record) error {
+	rec.NewID = rec.Kind == KindDeclare && rec.Version == declareVersion
 	switch {
 	case rec.Kind >= kindFirstReserved && rec.Kind <= kindLastReserved:
 		return formatErrorf(d.off, "%s is of a later version", rec.Kind)
-	case rec.Kind < KindEnqueue || rec.Kind > KindExpire:
+	case rec.Kind < KindEnqueue || rec.Kind > KindCheck:
 		return formatErrorf(d.off, "unknown record: %s", rec.Kind)
-	case rec.Version != recordVersion:
+	case rec.Version != recordVersion && !rec.NewID:
 		return formatErrorf(d.off, "%s: unknown version %d", rec.Kind, rec.Version)
 	}
 	d.what = rec.Kind.String()
-	if rec.Kind != KindExpire {
+	if rec.Kind < KindExpire && !rec.NewID {
 		rec.Queue = ID(d.u32("queue"))
 	}
 	switch rec.Kind {
@@ -129,8 +138,19 @@ func (d *decoder) record(rec *Record) error {
 	case KindExpire:
 		rec.DeadlineMillis = int64(d.u64("upTo"))
 		rec.Except = d.refs(rec.Except)
+	case KindSetting:
+		d.setting(rec)
 	}
 	return d.done()
+}
+
+// setting decodes a Setting.
+func (d *decoder) setting(rec *Record) {
+	rec.Key = d.bytes("key", int(d.u8("key length")))
+	rec.Value = d.rest()
+	if len(rec.Key) == 0 || len(rec.Value) > MaxSettingValue {
+		d.fail("no key, or a value of %d bytes", len(rec.Value))
+	}
 }
 
 // runs decodes a Remove's runs behind dst.

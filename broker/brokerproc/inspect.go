@@ -15,12 +15,25 @@ import (
 // FreeAddress is a loopback address whose port was free a moment ago. Two
 // programs that ask at the same time get different ones.
 func FreeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	one, err := FreeAddresses(1)
 	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+		return "", err
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return one[0], nil
+}
+
+// FreeAddresses are n of them, all different.
+func FreeAddresses(n int) ([]string, error) {
+	list := make([]string, n)
+	for i := range list {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close() // all at the end, or the kernel could give the same port again
+		list[i] = l.Addr().String()
+	}
+	return list, nil
 }
 
 // RSS is the process's resident memory in bytes, as /proc tells.
@@ -63,19 +76,33 @@ func (m Metrics) Sum(name string) float64 {
 
 // Metrics reads GET /metrics.
 func (p *Process) Metrics(ctx context.Context) (Metrics, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.HTTP+"/metrics", nil)
+	body, err := p.get(ctx, "/metrics")
 	if err != nil {
 		return nil, err
+	}
+	defer body.Close()
+	return parseMetrics(body)
+}
+
+// get asks the broker's HTTP side. Whatever is not 200 is an error.
+func (p *Process) get(ctx context.Context, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.HTTP+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if p.User != "" {
+		req.SetBasicAuth(p.User, p.Password)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("GET /metrics: %s", resp.Status)
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // what there is of it helps
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("GET %s: %s: %s", path, resp.Status, strings.TrimSpace(string(text)))
 	}
-	return parseMetrics(resp.Body)
+	return resp.Body, nil
 }
 
 // parseMetrics reads the text format of Prometheus, as far as a sum over

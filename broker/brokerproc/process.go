@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -28,6 +29,10 @@ type Options struct {
 	Config     string // contents of the configuration file; empty: none
 	// AMQPInConfig: Config itself listens on AMQP, with settings that no flag has.
 	AMQPInConfig bool
+	Flags        []string  // further flags of serve
+	Prefix       []string  // a command that runs the broker, such as: ip netns exec n1
+	User         string    // who reads metrics and status, if Config has users
+	Password     string    // of that user
 	Log          io.Writer // the broker's standard output and error; nil: dropped
 }
 
@@ -80,7 +85,8 @@ func Launch(o Options) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{Options: o, cmd: exec.Command(o.Binary, args...), done: make(chan struct{})}
+	line := slices.Concat(o.Prefix, []string{o.Binary}, args)
+	p := &Process{Options: o, cmd: exec.Command(line[0], line[1:]...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = o.Log, o.Log
 	// The broker must not outlive a suite that is killed, nor get its Ctrl-C.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -125,7 +131,7 @@ func (o *Options) arguments() ([]string, error) {
 		}
 		args = append(args, "--config", path)
 	}
-	return args, nil
+	return append(args, o.Flags...), nil
 }
 
 // WaitReady returns nil as soon as GET /readyz says 200.
@@ -170,8 +176,26 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Kill ends the process with SIGKILL and returns when it is gone.
 func (p *Process) Kill() {
-	_ = p.cmd.Process.Signal(syscall.SIGKILL) // an error means that it is gone
+	_ = p.signal(syscall.SIGKILL) // an error means that it is gone
 	<-p.done
+}
+
+// Pause stops the process where it is (SIGSTOP), until Resume.
+func (p *Process) Pause() error { return p.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on (SIGCONT).
+func (p *Process) Resume() error { return p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+
+// Running tells whether the process has not ended.
+func (p *Process) Running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
 }
 
 // ErrSlowStop says that a broker did not end in time after SIGTERM.
@@ -180,7 +204,7 @@ var ErrSlowStop = errors.New("the broker did not end in time after SIGTERM")
 // Terminate sends SIGTERM and waits for the end at most limit, then kills.
 // nil means that the process exited by itself, in time, with code 0.
 func (p *Process) Terminate(limit time.Duration) error {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.signal(syscall.SIGTERM)
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
