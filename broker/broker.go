@@ -29,6 +29,7 @@ import (
 // Broker is one node.
 type Broker struct {
 	cfg         config.Config
+	around      Surroundings
 	log         *slog.Logger
 	version     string
 	containerID string
@@ -63,12 +64,18 @@ type Broker struct {
 // New makes a broker of a configuration that config.Load has checked. Nothing is
 // opened yet.
 func New(cfg config.Config, logger *slog.Logger) (*Broker, error) {
+	return NewIn(Surroundings{}, cfg, logger)
+}
+
+// NewIn is New in other surroundings than this machine's.
+func NewIn(around Surroundings, cfg config.Config, logger *slog.Logger) (*Broker, error) {
 	policies, err := cfg.PolicySet()
 	if err != nil {
 		return nil, err
 	}
 	b := &Broker{
 		cfg:         cfg,
+		around:      around.withDefaults(),
 		log:         logger,
 		version:     config.Version(),
 		containerID: "entrepot-" + randomName(),
@@ -85,7 +92,7 @@ func New(cfg config.Config, logger *slog.Logger) (*Broker, error) {
 		broker:      b,
 		maxMessages: cfg.Limits.MaxMessages,
 		maxBytes:    uint64(cfg.Limits.MaxBytes),
-		gauge:       freeDisk,
+		gauge:       b.around.FreeDisk,
 	}
 	return b, nil
 }
@@ -106,8 +113,10 @@ func (b *Broker) Start(ctx context.Context) (err error) {
 			err = errors.Join(err, b.Shutdown(context.Background()))
 		}
 	}()
-	if err := os.MkdirAll(b.cfg.Data, 0o750); err != nil {
-		return fmt.Errorf("data directory: %w", err)
+	if b.around.FS == nil {
+		if err := os.MkdirAll(b.cfg.Data, 0o750); err != nil {
+			return fmt.Errorf("data directory: %w", err)
+		}
 	}
 	if err := b.openStore(); err != nil {
 		return err
@@ -139,6 +148,7 @@ func (b *Broker) openStore() error {
 	}
 	store, err := journal.Open(journal.Options{
 		Dir:           config.JournalDir(b.cfg.Data),
+		FS:            b.around.FS,
 		Durability:    durability,
 		WindowBytes:   int64(b.cfg.Storage.Window),
 		MaxAge:        b.cfg.Storage.MaxAge,
@@ -179,8 +189,11 @@ func (b *Broker) openDoors() error {
 	return nil
 }
 
-// openAdmin begins to serve HTTP.
+// openAdmin begins to serve HTTP, if there is an address for it.
 func (b *Broker) openAdmin() error {
+	if b.cfg.HTTP == "" {
+		return nil
+	}
 	server, err := admin.Start(admin.Options{
 		Address: b.cfg.HTTP, Broker: b, Users: b.users, Version: b.version, Logger: b.log,
 	})

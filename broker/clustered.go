@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"sync"
 	"time"
@@ -33,7 +32,7 @@ const (
 )
 
 // clustered tells whether there may be other nodes.
-func (b *Broker) clustered() bool { return b.cfg.Cluster.Listen != "" }
+func (b *Broker) clustered() bool { return b.cfg.Cluster.Clustered() }
 
 // shards are all parts of the queues; none before the cluster has formed.
 func (b *Broker) shards() []*shard {
@@ -62,16 +61,16 @@ func (b *Broker) openNode() error {
 		Bulk: []mesh.Channel{},
 	}
 	if b.clustered() {
-		tls, err := c.TLSConfig()
+		tls, err := c.TLS.Load()
 		if err != nil {
 			return err
 		}
-		listener, err := net.Listen("tcp", c.Listen)
+		listener, err := b.around.Listen("tcp", c.Listen)
 		if err != nil {
 			return fmt.Errorf("cluster: %w", err)
 		}
 		cfg.Listener, cfg.TLS = listener, tls
-		cfg.Advertise = c.AdvertisedAddress(listener.Addr())
+		cfg.Advertise, cfg.Dial = c.Advertised(), b.around.Dial
 		cfg.Peers = peersOf(c.Peers)
 	}
 	node, err := cluster.OpenNode(cfg)
@@ -92,7 +91,7 @@ func (b *Broker) openNode() error {
 func peersOf(list []config.Peer) []cluster.Peer {
 	peers := make([]cluster.Peer, 0, len(list))
 	for _, p := range list {
-		peers = append(peers, cluster.Peer{ID: p.Node, Address: p.Address})
+		peers = append(peers, cluster.Peer{ID: p.ID, Address: p.Address})
 	}
 	return peers
 }
@@ -113,6 +112,7 @@ func (b *Broker) startShards(ctx context.Context) error {
 	}
 	b.shardList.Store(&list)
 	cfg := cluster.Config{
+		Wall:             b.around.Wall,
 		Logger:           b.log,
 		Compress:         b.clustered(),
 		HeartbeatTimeout: b.cfg.Cluster.Heartbeat,
@@ -123,6 +123,9 @@ func (b *Broker) startShards(ctx context.Context) error {
 		cfg.MaxPackBytes, cfg.TrailingLogs = standalonePackBytes, standaloneTrailing
 	}
 	for _, s := range list {
+		if b.around.Stable != nil {
+			cfg.Stable = b.around.Stable(s.id)
+		}
 		if err := s.start(b.cluster, cfg); err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ type consumer struct {
 	id   queue.ConsumerID
 	// posting is that of the relay when id was attached; see moved.
 	posting uint32
+	request *attachRequest // with which it was
 	slot    uint32
 	name    *nameHolder
 	browse  bool
@@ -54,14 +55,12 @@ type consumer struct {
 // queue's head.
 func (s *consumer) attach(from queue.Seq) {
 	s.posting = s.addr.shard.relay.posting.Load()
-	s.toDispatcher(dispatchInput{
-		kind: inputAttach, queue: s.addr.id,
-		attach: &attachRequest{
-			to: s.conn, id: s.id, consumer: s, from: from,
-			maxDeliveries: s.addr.limits().MaxDeliveries,
-			options:       queue.AttachOptions{Browse: s.browse, MaxUnsettled: s.addr.limits().MaxUnsettled},
-		},
-	})
+	s.request = &attachRequest{
+		to: s.conn, id: s.id, consumer: s, from: from,
+		maxDeliveries: s.addr.limits().MaxDeliveries,
+		options:       queue.AttachOptions{Browse: s.browse, MaxUnsettled: s.addr.limits().MaxUnsettled},
+	}
+	s.toDispatcher(dispatchInput{kind: inputAttach, queue: s.addr.id, attach: s.request})
 }
 
 // toDispatcher puts an input of this consumer into the connection's outbox.

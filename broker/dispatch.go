@@ -48,7 +48,7 @@ func (l *dispatchLoop) run() {
 		ticked := false
 		select {
 		case <-r.ended:
-			r.mail.close()
+			l.salvage(r.mail.close())
 			return
 		case <-r.mail.signal:
 			inputs = r.mail.take(inputs)
@@ -56,7 +56,8 @@ func (l *dispatchLoop) run() {
 			ticked = true
 		}
 		if !r.awaitLease() {
-			r.mail.close()
+			l.salvage(inputs)
+			l.salvage(r.mail.close())
 			return
 		}
 		l.now = r.nowMillis()
@@ -70,6 +71,14 @@ func (l *dispatchLoop) run() {
 			l.d.Tick(l.now)
 		}
 		l.effects()
+	}
+}
+
+// salvage takes care of what came too late for this dispatcher: what a client has
+// said of a delivery is said for good.
+func (l *dispatchLoop) salvage(inputs []dispatchInput) {
+	for i := range inputs {
+		inputs[i].salvage()
 	}
 }
 

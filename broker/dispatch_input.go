@@ -40,7 +40,7 @@ type dispatchInput struct {
 	ref      uint64 // of an outcome: see queue.Dispatcher.Outcome; of a drain: see demand
 	outcome  queue.Outcome
 
-	attach   *attachRequest
+	attach   *attachRequest // of an outcome: the consumer's, if it is on this node
 	messages []queue.Message
 	runs     []queue.Run
 	load     *loadResult
@@ -58,6 +58,16 @@ type attachRequest struct {
 	maxDeliveries uint32
 	from          queue.Seq // where a browser begins; 0: at the head
 	drain         uint64    // the ref of the last drain. Owner: the dispatch loop
+}
+
+// salvage makes a late outcome of one that finds no dispatcher. One that the client
+// waits for is repeated by its consumer in any case, see tellAgain.
+func (in *dispatchInput) salvage() {
+	if in.kind != inputOutcome || in.ref != 0 || in.attach == nil || in.attach.consumer == nil {
+		return
+	}
+	s, seq, kind := in.attach.consumer, in.seq, in.outcome.Kind
+	s.conn.post(func() { s.late(seq, 0, kind) })
 }
 
 // loadResult answers an EffectLoad.

@@ -31,7 +31,7 @@ func (b *Broker) listen(cfg config.Listener) (*listener, error) {
 	if !b.users.Enabled() && !cfg.Loopback() {
 		return nil, fmt.Errorf("amqp listener %s: is not loopback, so clients have to log in, and no users are configured", cfg.Address)
 	}
-	socket, err := net.Listen("tcp", cfg.Address)
+	socket, err := b.around.Listen("tcp", cfg.Address)
 	if err != nil {
 		return nil, fmt.Errorf("amqp listener: %w", err)
 	}

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"sync"
 	"time"
 
 	"entrepot/queue"
@@ -23,8 +22,7 @@ type reign struct {
 	sweptTo int64 // deadlines up to here are swept. Owner: expiryLoop
 
 	ended chan struct{}
-	done  sync.WaitGroup // all goroutines
-	quiet chan struct{}  // closed when the dispatch loop has ended
+	quiet chan struct{} // closed when the dispatch loop has ended
 }
 
 const loaders = 2 // goroutines that read pages for a dispatcher
@@ -39,13 +37,13 @@ func newReign(s *shard, term uint64) *reign {
 		quiet: make(chan struct{}),
 	}
 	r.loop.init(r)
-	r.done.Go(func() {
+	s.tasks.Go(func() {
 		defer close(r.quiet)
 		r.loop.run()
 	})
-	r.done.Go(r.expiryLoop)
+	s.tasks.Go(r.expiryLoop)
 	for range loaders {
-		r.done.Go(r.loadLoop)
+		s.tasks.Go(r.loadLoop)
 	}
 	return r
 }

@@ -49,6 +49,7 @@ func (r *relay) post(inputs []dispatchInput) {
 			if in.kind == inputAttach {
 				lost = append(lost, in.attach)
 			}
+			in.salvage()
 			continue
 		case in.kind == inputAttach:
 			r.consumers[in.consumer] = in.attach

@@ -39,6 +39,7 @@ type shard struct {
 
 	repairing atomic.Bool // the replica is damaged, and not read
 
+	tasks   sync.WaitGroup // goroutines of reigns
 	started chan struct{} // closed when group is there, or will not be
 	routed  chan struct{} // closed when somebody has led for the first time
 	first   sync.Once
@@ -113,6 +114,7 @@ func (s *shard) stop(ctx context.Context) error {
 	}
 	err := s.group.Stop(ctx)
 	s.led(false, 0)
+	s.tasks.Wait()
 	return err
 }
 
