@@ -40,8 +40,8 @@ type shard struct {
 	repairing atomic.Bool // the replica is damaged, and not read
 
 	tasks   sync.WaitGroup // goroutines of reigns
-	started chan struct{} // closed when group is there, or will not be
-	routed  chan struct{} // closed when somebody has led for the first time
+	started chan struct{}  // closed when group is there, or will not be
+	routed  chan struct{}  // closed when somebody has led for the first time
 	first   sync.Once
 }
 
