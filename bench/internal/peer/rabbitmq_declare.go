@@ -113,11 +113,14 @@ func attachManagement(ctx context.Context, conn *amqp.Conn) (*management, error)
 }
 
 func (m *management) declareQuorumQueue(ctx context.Context, queue string) error {
-	_, err := m.call(ctx, "PUT", "/queues/"+queue, map[string]any{
-		"durable":   true,
-		"arguments": map[string]any{"x-queue-type": "quorum"},
-	})
+	_, err := m.call(ctx, "PUT", "/queues/"+queue, quorumQueue)
 	return err
+}
+
+// quorumQueue is a declaration.
+var quorumQueue = map[string]any{
+	"durable":   true,
+	"arguments": map[string]any{"x-queue-type": "quorum"},
 }
 
 // call makes one request and gives the answer's body.
@@ -147,7 +150,9 @@ func (m *management) call(ctx context.Context, method, target string, body any) 
 	return response.Value, nil
 }
 
-// queueLeader asks a node for the Erlang node that leads a queue.
+// queueLeader asks a node for the Erlang node that leads a queue, by declaring it
+// once more: that answers the same as a GET, whose body must be an AMQP null, which
+// go-amqp can't send.
 func queueLeader(ctx context.Context, hostPort, queue string) (string, error) {
 	const attempts = 50 // see declareOne
 	var err error
@@ -157,7 +162,7 @@ func queueLeader(ctx context.Context, hostPort, queue string) (string, error) {
 			return "", err
 		}
 		var info any
-		info, err = m.call(ctx, "GET", "/queues/"+queue, nil)
+		info, err = m.call(ctx, "PUT", "/queues/"+queue, quorumQueue)
 		_ = m.conn.Close() // the answer is there
 		if err == nil {
 			fields, _ := info.(map[string]any)
