@@ -102,8 +102,12 @@ func (b *bench) inTurn(ctx context.Context, c Case, round int) (failed int, err 
 }
 
 func ours(broker peer.Broker) bool {
-	_, ok := broker.(*peer.Entrepot)
-	return ok
+	switch broker.(type) {
+	case *peer.Entrepot, *peer.EntrepotCluster:
+		return true
+	default:
+		return false
+	}
 }
 
 // once runs one case on one broker; nil if the broker has no client for it.

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"entrepot/bench/internal/load"
 	"entrepot/bench/internal/peer"
 	"entrepot/bench/internal/report"
 )
@@ -21,11 +23,12 @@ type Case struct {
 
 	Client    peer.ClientKind
 	Senders   int
-	Receivers int     // of the same queues
-	Queues    int     // sender and receiver i use queue i modulo this
-	InFlight  int     // per sender
-	Credit    int     // per receiver
-	Size      int     // of a body, bytes
+	Receivers int // of the same queues
+	Queues    int // sender and receiver i use queue i modulo this
+	InFlight  int // per sender
+	Credit    int // per receiver
+	Size      int // of a body, bytes
+	Body      load.BodyKind
 	Rate      float64 // of each sender, messages a second; 0: at full speed
 	Count     int     // messages of a backlog, queues, or connections
 
@@ -37,6 +40,8 @@ type Case struct {
 	OnlyEntrepot bool
 	Without      []string // peers that would take ten minutes or more
 	Goals        []report.Goal
+
+	failed *atomic.Uint64 // counts failed sends, which then do not fail the run
 }
 
 // set is a group of cases that are run together.
@@ -58,7 +63,10 @@ const natsAlways = "nats-always"
 
 // cases are all of them, in the order of the reports. The goals are those of the
 // project: see README.md.
-var cases = []Case{
+var cases = slices.Concat(standaloneCases, clusterCases)
+
+// standaloneCases are for one node.
+var standaloneCases = []Case{
 	{
 		Name: "latency1", Title: "One sender, 1 in flight, 1 KiB", Set: table, Do: traffic,
 		Senders: 1, Queues: 1, InFlight: 1, Size: kib,
@@ -178,8 +186,9 @@ func (c Case) quickly() Case {
 	return c
 }
 
-// choose picks cases by a comma-separated list of names, sets and "all".
-func choose(list string) ([]Case, error) {
+// choose picks cases by a comma-separated list of names, sets and "all": those for
+// a cluster or those for one node.
+func choose(list string, ofCluster bool) ([]Case, error) {
 	var chosen []Case
 	for word := range strings.SplitSeq(list, ",") {
 		found := false
@@ -188,6 +197,12 @@ func choose(list string) ([]Case, error) {
 				continue
 			}
 			found = true
+			if c.ofCluster() != ofCluster {
+				if word == "all" {
+					continue
+				}
+				return nil, fmt.Errorf("case %q: cases of a cluster, and no others, are run with -nodes", c.Name)
+			}
 			if !slices.ContainsFunc(chosen, func(other Case) bool { return other.Name == c.Name }) {
 				chosen = append(chosen, c)
 			}
@@ -200,7 +215,7 @@ func choose(list string) ([]Case, error) {
 }
 
 func caseNames() []string {
-	names := []string{"all", string(table), string(goamq), string(scale)}
+	names := []string{"all", string(table), string(goamq), string(scale), string(cluster), string(clusterScale)}
 	for _, c := range cases {
 		names = append(names, c.Name)
 	}

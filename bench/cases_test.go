@@ -46,15 +46,19 @@ func TestChoose(t *testing.T) {
 		}
 		return names
 	}
-	chosen, err := choose("go-amqp,flow,flow")
+	chosen, err := choose("go-amqp,flow,flow", false)
 	require.NoError(t, err)
 	require.Equal(t, []string{"goamqp256", "goamqp-flow", "flow"}, names(chosen))
 
-	all, err := choose("all")
+	one, err := choose("all", false)
 	require.NoError(t, err)
-	require.Len(t, all, len(cases))
+	three, err := choose("all", true)
+	require.NoError(t, err)
+	require.Len(t, append(one, three...), len(cases), "each is for one node or for several")
+	_, err = choose("r3-flow", false)
+	require.ErrorContains(t, err, "-nodes")
 
-	_, err = choose("flow,sedn256")
+	_, err = choose("flow,sedn256", false)
 	require.ErrorContains(t, err, `"sedn256"`)
 	require.ErrorContains(t, err, "send256", "the error lists what there is")
 }

@@ -112,6 +112,10 @@ func (r *run) cpuShare(ctx context.Context, over time.Duration) error {
 	if seconds == 0 {
 		return errors.New("no time has passed")
 	}
-	r.set(report.CPUShare, 100*after.broker.Since(before.broker).CPU.Seconds()/seconds)
+	share := 100 * after.broker.Since(before.broker).CPU.Seconds() / seconds
+	r.set(report.CPUShare, share)
+	if c := r.replicated(); c != nil {
+		r.set(report.NodeCPUShare, share/float64(c.Nodes()))
+	}
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 type options struct {
 	cases    string
 	peers    string
+	nodes    int
 	rounds   int
 	duration time.Duration
 	out      string
@@ -42,9 +43,10 @@ func main() {
 
 func parseFlags() options {
 	var o options
-	flag.StringVar(&o.cases, "cases", "table,go-amqp", "names of cases and sets, comma-separated: "+strings.Join(caseNames(), ", "))
+	flag.StringVar(&o.cases, "cases", "", "names of cases and sets, comma-separated (default \"table,go-amqp\"; with -nodes \"cluster\"): "+strings.Join(caseNames(), ", "))
 	flag.StringVar(&o.peers, "peers", "entrepot,nats-2m,nats-always,rabbitmq",
 		"brokers in the order of the table's columns: entrepot, entrepot-os, nats-2m, nats-always, rabbitmq, or NAME=PATH for another entrepot binary")
+	flag.IntVar(&o.nodes, "nodes", 1, "nodes of every broker; the cases of a cluster are made for 3")
 	flag.IntVar(&o.rounds, "rounds", 3, "times that every case is run on every broker, in turn")
 	flag.DurationVar(&o.duration, "duration", 5*time.Second, "measured time of a case with traffic")
 	flag.StringVar(&o.out, "out", "bench-results", "directory for bench.json, bench.md and plots")
@@ -53,6 +55,12 @@ func parseFlags() options {
 	flag.BoolVar(&o.profile, "profile", false, "also leave CPU profiles by perf(1) in -out")
 	flag.StringVar(&o.rabbitmq, "rabbitmq-root", peer.DefaultRabbitMQRoot, "chroot that has RabbitMQ; empty: on PATH")
 	flag.Parse()
+	if o.cases == "" {
+		o.cases = string(table) + "," + string(goamq)
+		if o.nodes > 1 {
+			o.cases = string(cluster)
+		}
+	}
 	if o.quick {
 		o.rounds, o.duration = 1, time.Second
 	}
@@ -61,7 +69,7 @@ func parseFlags() options {
 
 // measure runs everything and writes the reports.
 func measure(ctx context.Context, o options) error {
-	chosen, err := choose(o.cases)
+	chosen, err := choose(o.cases, o.nodes > 1)
 	if err != nil {
 		return err
 	}
@@ -95,22 +103,31 @@ func (o options) brokers() ([]peer.Broker, error) {
 		dir := filepath.Join(o.dir, name)
 		switch name {
 		case "entrepot":
-			brokers = append(brokers, peer.NewEntrepot(name, "", "fsync", dir))
+			brokers = append(brokers, o.entrepot(name, "", "fsync"))
 		case "entrepot-os":
-			brokers = append(brokers, peer.NewEntrepot(name, "", "os", dir))
+			brokers = append(brokers, o.entrepot(name, "", "os"))
 		case "nats-2m":
-			brokers = append(brokers, peer.NewNATS(name, "2m", dir))
+			brokers = append(brokers, peer.NewNATS(name, "2m", o.nodes, dir))
 		case natsAlways:
-			brokers = append(brokers, peer.NewNATS(name, "always", dir))
+			brokers = append(brokers, peer.NewNATS(name, "always", o.nodes, dir))
 		case "rabbitmq":
-			brokers = append(brokers, peer.NewRabbitMQ(o.rabbitmq, dir))
+			brokers = append(brokers, peer.NewRabbitMQ(o.rabbitmq, o.nodes, dir))
 		default:
 			label, binary, found := strings.Cut(name, "=")
 			if !found {
 				return nil, fmt.Errorf("no broker is called %q", name)
 			}
-			brokers = append(brokers, peer.NewEntrepot(label, binary, "fsync", filepath.Join(o.dir, label)))
+			brokers = append(brokers, o.entrepot(label, binary, "fsync"))
 		}
 	}
 	return brokers, nil
+}
+
+// entrepot is our own broker: one node runs standalone.
+func (o options) entrepot(name, binary, durability string) peer.Broker {
+	dir := filepath.Join(o.dir, name)
+	if o.nodes > 1 {
+		return peer.NewEntrepotCluster(name, binary, durability, o.nodes, dir)
+	}
+	return peer.NewEntrepot(name, binary, durability, dir)
 }

@@ -69,15 +69,20 @@ func (r *run) measure(ctx context.Context, probeDir string) (err error) {
 	return ctx.Err()
 }
 
-// keepLog copies the broker's log, which ends with the broker, to the reports.
+// keepLog copies the broker's logs, which end with the broker, to the reports.
 func (r *run) keepLog() {
-	text, err := os.ReadFile(r.broker.LogFile())
-	if err == nil {
-		name := fmt.Sprintf("%s-%s-%d.log", r.c.Name, r.broker.Name(), r.result.Round+1)
-		err = os.WriteFile(filepath.Join(r.out, name), text, 0o644)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "keep the broker's log:", err)
+	for i, file := range r.broker.LogFiles() {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			name := fmt.Sprintf("%s-%s-%d.log", r.c.Name, r.broker.Name(), r.result.Round+1)
+			if i > 0 {
+				name = fmt.Sprintf("%s-%s-%d-node%d.log", r.c.Name, r.broker.Name(), r.result.Round+1, i)
+			}
+			err = os.WriteFile(filepath.Join(r.out, name), text, 0o644)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "keep the broker's log:", err)
+		}
 	}
 }
 
@@ -146,6 +151,7 @@ func (r *run) setMemory(u procstat.Usage) {
 	const mib = 1 << 20
 	r.set(report.RSS, float64(u.RSSBytes)/mib)
 	r.set(report.PeakRSS, max(float64(u.PeakRSSBytes)/mib, r.result.Metrics[report.PeakRSS]))
+	r.setNodeMemory()
 }
 
 // setAccept and setEndToEnd note latencies.

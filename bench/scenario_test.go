@@ -46,7 +46,7 @@ func (f *fake) Stop() error                                     { return nil }
 func (f *fake) Wipe() error                                     { return nil }
 func (f *fake) PIDs() []int                                     { return []int{os.Getpid()} }
 func (f *fake) DataDir() string                                 { return f.dir }
-func (f *fake) LogFile() string                                 { return filepath.Join(f.dir, "log") }
+func (f *fake) LogFiles() []string                              { return []string{filepath.Join(f.dir, "log")} }
 func (f *fake) NeedsDeclare() bool                              { return false }
 func (f *fake) Declare(context.Context, []string) error         { return nil }
 func (f *fake) Idle(context.Context, string) (io.Closer, error) { return io.NopCloser(nil), nil }
@@ -112,7 +112,7 @@ func TestAFailedSenderEndsTheRunAtOnce(t *testing.T) {
 		return r.measureTraffic(ctx, []string{"q"})
 	}
 	r.c.Name, r.out = "case", t.TempDir()
-	require.NoError(t, os.WriteFile(f.LogFile(), []byte("panic"), 0o600))
+	require.NoError(t, os.WriteFile(f.LogFiles()[0], []byte("panic"), 0o600))
 	r.do(t.Context(), t.TempDir())
 	require.Equal(t, "broken", r.result.Error)
 	require.FileExists(t, filepath.Join(r.out, "case-fake-1.log"), "what the broker said is kept")

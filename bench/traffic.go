@@ -18,6 +18,9 @@ func traffic(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
+	if err := r.connectToLeader(ctx, queues[0]); err != nil {
+		return err
+	}
 	return r.measureTraffic(ctx, queues)
 }
 
@@ -46,6 +49,9 @@ func (r *run) measureTraffic(ctx context.Context, queues []string) error {
 	r.set(report.ClientPerMsg, client.Seconds()*1e6/done)
 	others := after.machine - before.machine - used.CPU - client
 	r.set(report.OthersCPU, 100*max(others.Seconds(), 0)/seconds)
+	if before.between.set && after.between.set {
+		r.set(report.BetweenBytes, float64(after.between.value-before.between.value)/done)
+	}
 	r.setWritten(sum(t.sent))
 	r.setMemory(used)
 	r.setAccept(t.acceptLatency())
@@ -57,6 +63,7 @@ func (r *run) measureTraffic(ctx context.Context, queues []string) error {
 type counted struct {
 	usage
 	accepted, received uint64
+	between            option // bytes between nodes
 }
 
 // watch waits out the warm-up, opens the window, and reads at both its ends.
@@ -66,7 +73,7 @@ func (r *run) watch(ctx context.Context, t *running) (before, after counted, err
 	}
 	t.window.Set(true)
 	defer t.window.Set(false)
-	if before, err = r.count(t); err != nil {
+	if before, err = r.count(ctx, t); err != nil {
 		return before, after, err
 	}
 	stopProfile := r.perf.start(r)
@@ -74,13 +81,13 @@ func (r *run) watch(ctx context.Context, t *running) (before, after counted, err
 	if err := t.wait(ctx, r.window); err != nil {
 		return before, after, err
 	}
-	after, err = r.count(t)
+	after, err = r.count(ctx, t)
 	return before, after, err
 }
 
-func (r *run) count(t *running) (counted, error) {
+func (r *run) count(ctx context.Context, t *running) (counted, error) {
 	u, err := r.usage()
-	return counted{u, sum(t.sent), sum(t.received)}, err
+	return counted{u, sum(t.sent), sum(t.received), r.bytesBetween(ctx)}, err
 }
 
 // running is traffic under way.
@@ -106,6 +113,7 @@ func startTraffic(ctx context.Context, client load.Client, c Case, queues []stri
 	for i := range c.Senders {
 		order := load.Sending{
 			Queue: queues[i%len(queues)], Size: c.Size, InFlight: c.InFlight, Rate: c.Rate, Meter: t.meter(&t.sent),
+			Body: c.Body, Failed: c.failed,
 		}
 		t.work(func() error { return client.Send(ctx, order) })
 	}

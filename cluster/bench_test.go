@@ -123,8 +123,8 @@ func (s *sender) wait(inFlight int) {
 // countFSM applies nothing.
 type countFSM struct{ index uint64 }
 
-func (f *countFSM) AppliedIndex() uint64                            { return f.index }
-func (f *countFSM) Apply(i uint64, _ []byte) ([]queue.Reply, error) { f.index = i; return nil, nil }
+func (f *countFSM) AppliedIndex() uint64                     { return f.index }
+func (f *countFSM) Apply(i uint64, _ []byte) (Result, error) { f.index = i; return Result{}, nil }
 
 func BenchmarkBatcher(b *testing.B) {
 	for _, size := range []int{256, 1024} {

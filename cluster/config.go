@@ -1,8 +1,11 @@
 package cluster
 
 import (
+	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"entrepot/journal"
@@ -15,8 +18,7 @@ import (
 // same entries again after a restart: an index at or below AppliedIndex must be
 // skipped. data stays valid and unchanged for as long as the FSM keeps it (on
 // the leader it is the proposed pack itself, elsewhere the log's buffer). The
-// result is one reply per record of the pack, or nil when every record went
-// through with nothing to say; it is read before the next Apply. An error says
+// result is read before the next Apply. An error says
 // that the FSM can't go on: a pack that it can't read, a store that has failed.
 // Skipping the entry would make the replicas differ, so nothing is applied any
 // more and the group stops, see Config.OnFatal.
@@ -25,8 +27,79 @@ import (
 // wherever it came from. Before the first Apply after a start that is what the
 // journal recovered (K), and the group replays from there.
 type FSM interface {
-	Apply(index uint64, data []byte) ([]queue.Reply, error)
+	Apply(index uint64, data []byte) (Result, error)
 	AppliedIndex() uint64
+}
+
+// Result is what the FSM says about one entry.
+type Result struct {
+	// Replies are one per record of the pack, or nil when every record went through
+	// with nothing to say. A pack that was not applied has none.
+	Replies []queue.Reply
+	// Verdict is whether the pack was applied, or why not; see queue.BeginPack.
+	Verdict queue.PackVerdict
+}
+
+// Streams is what a group with peers needs of the shard's state to feed a replica
+// that the log no longer serves, and to be fed. See JournalStreams.
+//
+// Stream and Restore are those of package journal; their contracts are there.
+type Streams interface {
+	OpenStream(ctx context.Context) (Stream, error)
+	NewRestore() (Restore, error)
+	// OriginSeq is the last pack of an origin that was applied.
+	OriginSeq(node uint64) (last uint64, known bool)
+}
+
+// Stream is the state of a shard at one index, as bytes.
+type Stream struct {
+	Index uint64 // holds the effects of every entry up to it and of no later one
+	Size  int64  // exactly what Reader gives
+	io.ReadCloser
+}
+
+// Restore replaces a shard's state by that of a stream, see journal.Restore.
+type Restore interface {
+	io.Writer
+	Finish() (index uint64, err error)
+	Commit() error
+	Abort() error
+}
+
+// JournalStreams are the streams of a shard of the journal.
+func JournalStreams(s *journal.Shard) Streams { return journalStreams{s} }
+
+type journalStreams struct{ *journal.Shard }
+
+func (s journalStreams) OpenStream(ctx context.Context) (Stream, error) {
+	st, err := s.Shard.OpenStream(ctx)
+	if err != nil {
+		return Stream{}, err
+	}
+	return Stream{Index: st.Index, Size: st.Size, ReadCloser: st}, nil
+}
+
+func (s journalStreams) NewRestore() (Restore, error) {
+	r, err := s.Shard.NewRestore()
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// StableStore keeps a group's term and vote, each Set durably. A key that is not
+// there is the error "not found" (Raft looks at the text) or the zero value.
+type StableStore interface {
+	Set(key, value []byte) error
+	Get(key []byte) ([]byte, error)
+	SetUint64(key []byte, value uint64) error
+	GetUint64(key []byte) (uint64, error)
+}
+
+// Route says where packs go: who leads, as far as this node knows.
+type Route struct {
+	Leader string // node id, "" while nobody is known to lead
+	Term   uint64
 }
 
 // Config describes one node's part in one group. Zero values mean the default
@@ -37,8 +110,24 @@ type Config struct {
 	// Shard is the group's number; its log and marks are the shard's.
 	Shard uint16
 	// Dir holds the group's StableStore, the bbolt file "raft-<shard>.db" with
-	// term and vote; it is made if it is missing. Required.
+	// term and vote; it is made if it is missing. Required without Stable.
 	Dir string
+	// Stable is used instead of a file in Dir: a simulation's. The group does not
+	// close it. Optional.
+	Stable StableStore
+	// Hub is how the group's members talk. nil: a group of this one voter.
+	Hub *Hub
+	// Origin is the mesh's incarnation: random per process start, not 0, the same
+	// for all groups of a node. Packs carry it, so that one that is sent again is
+	// applied once. Default: a random number.
+	Origin uint64
+	// Voters are the members of a group that is made now: every one of them is
+	// started with the same list. It is not looked at when there is a log. nil with
+	// a Hub: the group exists, wait to be told by its leader. Without a Hub: this node.
+	Voters []string
+	// Streams is the shard's state for replicas that the log no longer serves.
+	// Required with a Hub.
+	Streams Streams
 	// Store holds the shard's log and marks. Required. The group does not close it.
 	Store *journal.Store
 	// FSM is what packs are applied to. Required.
@@ -51,6 +140,10 @@ type Config struct {
 	// leads. Calls alternate, begin with true, and come from one goroutine, which
 	// they must not block for long. Optional.
 	OnLeader func(leader bool, term uint64)
+	// OnRoute is told who leads, "" nobody, whenever that changes as far as this node
+	// knows; of this node itself only when OnLeader(true) has returned. Calls come
+	// from the goroutine that calls OnLeader. Optional.
+	OnRoute func(Route)
 	// OnFatal is told once, from a goroutine of its own, that the disk failed
 	// under the log or the FSM could not apply an entry: the group has stopped
 	// accepting and will not come back in this process. Optional; the error is logged in any case.
@@ -58,6 +151,11 @@ type Config struct {
 	// OnPack is told about every pack of this node that was applied, before its
 	// waiters, from the goroutine that applies: it must be quick. Optional.
 	OnPack func(PackStats)
+
+	// Compress lets packs be compressed where that pays.
+	Compress bool
+	// Wall is the wall clock. Default: time.Now.
+	Wall func() time.Time
 
 	// MaxPackBytes and MaxPackRecords close a pack: 256 KiB and 1024. A record
 	// that is bigger than MaxPackBytes travels in a pack of its own.
@@ -75,9 +173,11 @@ type Config struct {
 	// lag. Default: 64 for a single voter, else 2048.
 	TrailingLogs uint64
 
-	// Raft's clocks: 1 s, 1 s, 500 ms and 500 ms. Shorter heartbeats and leases
+	// Raft's clocks: 1 s, 1 s, 500 ms and 200 ms. Shorter heartbeats and leases
 	// lost leaders on a loaded machine. A single voter does not wait for them: it
-	// elects itself at once (see Group).
+	// elects itself at once (see Group). CommitTimeout (up to twice as long) is how
+	// long the followers of an idle leader may be without knowing of its last commit;
+	// each costs a frame to every follower.
 	HeartbeatTimeout, ElectionTimeout, LeaseTimeout, CommitTimeout time.Duration
 }
 
@@ -103,7 +203,7 @@ func (c *Config) check() error {
 	switch {
 	case c.NodeID == "":
 		return errors.New("cluster: Config.NodeID is missing")
-	case c.Dir == "":
+	case c.Dir == "" && c.Stable == nil:
 		return errors.New("cluster: Config.Dir is missing")
 	case c.Store == nil:
 		return errors.New("cluster: Config.Store is missing")
@@ -111,6 +211,8 @@ func (c *Config) check() error {
 		return errors.New("cluster: Config.FSM is missing")
 	case c.Logger == nil:
 		return errors.New("cluster: Config.Logger is missing")
+	case c.Hub != nil && c.Streams == nil:
+		return errors.New("cluster: Config.Streams is missing")
 	}
 	return nil
 }
@@ -124,7 +226,16 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.HeartbeatTimeout, time.Second)
 	setDefault(&c.ElectionTimeout, time.Second)
 	setDefault(&c.LeaseTimeout, 500*time.Millisecond)
-	setDefault(&c.CommitTimeout, 500*time.Millisecond)
+	setDefault(&c.CommitTimeout, 200*time.Millisecond)
+	if c.Wall == nil {
+		c.Wall = time.Now
+	}
+	for c.Origin == 0 {
+		c.Origin = rand.Uint64()
+	}
+	if c.Hub == nil {
+		c.Voters = []string{c.NodeID}
+	}
 	return c
 }
 

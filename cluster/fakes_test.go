@@ -127,17 +127,17 @@ func (f *listFSM) AppliedIndex() uint64 {
 	return f.k
 }
 
-func (f *listFSM) Apply(index uint64, data []byte) ([]queue.Reply, error) {
+func (f *listFSM) Apply(index uint64, data []byte) (Result, error) {
 	if f.onApply != nil {
 		f.onApply()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.broken != nil {
-		return nil, f.broken
+		return Result{}, f.broken
 	}
 	if n := len(f.indexes); index <= f.k || n > 0 && index <= f.indexes[n-1] {
-		return nil, nil
+		return Result{}, nil
 	}
 	f.indexes = append(f.indexes, index)
 	r, err := queue.OpenPack(data)
@@ -152,7 +152,7 @@ func (f *listFSM) Apply(index uint64, data []byte) ([]queue.Reply, error) {
 			panic(err)
 		}
 		if !more {
-			return all, nil
+			return Result{Replies: all}, nil
 		}
 		f.enqueued = append(f.enqueued, string(rec.Payload))
 		if f.replies == nil {

@@ -160,9 +160,27 @@ type Stats struct {
 	AppliedIndex  uint64 // by the FSM, not only handed to it
 	SnapshotIndex uint64 // up to which the log may be truncated
 	Voters        int
-	BacklogBytes  int // wait for their turn to be handed to Raft
-	InFlight      int // packs handed to Raft and not answered yet
+	BacklogBytes  int // wait for their turn to be handed to Raft or sent to the leader
+	InFlight      int // packs on their way and not answered yet
 	Totals        Totals
+	Followers     []FollowerStat // on the leader, sorted by ID
+	Elections     uint64         // terms this node has led since the start
+	StreamsSent   uint64         // whole snapshots, since the start
+	StreamsTaken  uint64
+	Forwarded     uint64 // packs of other nodes that this one has proposed as leader
+}
+
+// FollowerStat is what the leader knows about another member.
+type FollowerStat struct {
+	ID          string
+	Voter       bool
+	Match       uint64        // the member's log is known to be equal up to here, durably
+	LagEntries  uint64        // behind the leader's log
+	LagBytes    int64         // the same in bytes, an estimate by the mean size of recent entries
+	LastContact time.Duration // since the member answered; -1: never in this term
+	// Streaming: it is being fed from a stream; so much of so much was sent.
+	Streaming                  bool
+	StreamedBytes, StreamBytes int64
 }
 
 // Stats returns a view whose fields may be some entries apart.

@@ -18,12 +18,12 @@ import (
 // shardFSM is the FSM of a broker without the broker: the journal's shard.
 type shardFSM struct{ *journal.Shard }
 
-func (f shardFSM) Apply(index uint64, data []byte) ([]queue.Reply, error) {
+func (f shardFSM) Apply(index uint64, data []byte) (Result, error) {
 	a, err := f.Shard.Apply(index, data)
 	if err != nil || a.AllOK {
-		return nil, err
+		return Result{Verdict: a.Verdict}, err
 	}
-	return a.Replies, nil
+	return Result{Verdict: a.Verdict, Replies: a.Replies}, nil
 }
 
 // onJournal starts a group over a journal and waits until it leads.

@@ -38,13 +38,13 @@ func (m *machine) Apply(l *raft.Log) any {
 		return nil
 	}
 	p := m.batcher.committed(l.Data)
-	replies, err := m.apply(l)
+	result, err := m.apply(l)
 	switch {
 	case err != nil && p != nil:
 		m.batcher.unapplied(p)
 	case err != nil:
 	case p != nil:
-		m.batcher.applied(p, replies)
+		m.batcher.applied(p, result.Replies)
 	default:
 		if h, err := queue.ReadPackHeader(l.Data); err == nil {
 			m.batcher.appliedAt(h.NowMillis)
@@ -54,16 +54,16 @@ func (m *machine) Apply(l *raft.Log) any {
 }
 
 // apply applies an entry, unless one before could not be.
-func (m *machine) apply(l *raft.Log) ([]queue.Reply, error) {
+func (m *machine) apply(l *raft.Log) (Result, error) {
 	if m.err != nil {
-		return nil, m.err
+		return Result{}, m.err
 	}
-	replies, err := m.fsm.Apply(l.Index, l.Data)
+	result, err := m.fsm.Apply(l.Index, l.Data)
 	if err != nil {
 		m.err = fmt.Errorf("cluster: apply log entry %d: %w", l.Index, err)
 		m.failed(m.err)
 	}
-	return replies, m.err
+	return result, m.err
 }
 
 // Snapshot answers with a mark: the journal has the content. What was not applied

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,6 +37,13 @@ type Sending struct {
 	Rate     float64 // messages a second; 0: as many as InFlight allows
 	Count    int     // messages to send; 0: until the context ends
 	Meter    *Meter  // gets accept latencies: from (intended) sending to accepted
+
+	// Body is what the body is made of.
+	Body BodyKind
+
+	// Failed, if set, counts outcomes other than accepted, which then do not end
+	// the order: for senders that live through a change of leaders.
+	Failed *atomic.Uint64
 
 	// Deadline, if set, gives message i its absolute-expiry-time. Only AMQP has one.
 	Deadline func(i int) time.Time

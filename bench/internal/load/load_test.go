@@ -21,13 +21,13 @@ func TestBodyCarriesItsStamp(t *testing.T) {
 }
 
 func TestFillerRepeatsOnlyAfterItsWholePool(t *testing.T) {
-	f := NewFiller(StampSize + 16)
+	f := NewFiller(StampSize+16, RandomBody)
 	first := f.Next()
 	require.Len(t, first, 16)
 	for range 1000 {
 		require.NotEqual(t, first, f.Next(), "else a broker that compresses gains")
 	}
-	require.Empty(t, NewFiller(StampSize).Next())
+	require.Empty(t, NewFiller(StampSize, RandomBody).Next())
 }
 
 func TestMeterRecordsOnlyInItsWindow(t *testing.T) {
@@ -41,6 +41,20 @@ func TestMeterRecordsOnlyInItsWindow(t *testing.T) {
 	require.EqualValues(t, 3, m.Count())
 	require.EqualValues(t, 1, m.Histogram().Count())
 	require.Equal(t, time.Second, m.Histogram().Max())
+}
+
+func TestMeterKnowsTheLongestPauseOfItsWindow(t *testing.T) {
+	var w Window
+	m := NewMeter(&w)
+	m.Observe(0, int64(1*time.Second))
+	w.Set(true)
+	m.Observe(0, int64(10*time.Second)) // since before the window: no pause of it
+	m.Observe(0, int64(11*time.Second))
+	m.Observe(0, int64(14*time.Second))
+	m.Observe(0, int64(15*time.Second))
+	w.Set(false)
+	m.Observe(0, int64(60*time.Second))
+	require.Equal(t, 3*time.Second, m.LongestPause())
 }
 
 // A call that takes longer than the interval must not thin out what follows: the

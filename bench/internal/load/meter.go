@@ -28,6 +28,8 @@ type Meter struct {
 	window *Window
 	count  atomic.Uint64
 	hist   hist.Histogram
+	last   int64 // of the window; 0: none yet
+	pause  int64 // longest between two of the window
 }
 
 // NewMeter makes a meter that records latencies while window is open.
@@ -36,9 +38,14 @@ func NewMeter(window *Window) *Meter { return &Meter{window: window} }
 // Observe counts one message that was sent at stamp and done at now.
 func (m *Meter) Observe(stamp, now int64) {
 	m.count.Add(1)
-	if m.window.open.Load() {
-		m.hist.Record(time.Duration(now - stamp))
+	if !m.window.open.Load() {
+		return
 	}
+	m.hist.Record(time.Duration(now - stamp))
+	if m.last != 0 {
+		m.pause = max(m.pause, now-m.last)
+	}
+	m.last = now
 }
 
 // Count is the number of messages so far, in and outside the window.
@@ -46,3 +53,7 @@ func (m *Meter) Count() uint64 { return m.count.Load() }
 
 // Histogram holds the latencies. REQUIRES: the observing call has returned.
 func (m *Meter) Histogram() *hist.Histogram { return &m.hist }
+
+// LongestPause is the longest time between two messages in the window. REQUIRES:
+// the observing call has returned.
+func (m *Meter) LongestPause() time.Duration { return time.Duration(m.pause) }

@@ -35,13 +35,13 @@ type Broker interface {
 	// Wipe removes all data and logs of a broker that has ended.
 	Wipe() error
 
-	// PIDs are the processes that make up the broker.
+	// PIDs are the processes that make up the broker: of all its living nodes.
 	PIDs() []int
 	// DataDir is where all data is.
 	DataDir() string
-	// LogFile has what the broker wrote to its standard output and error since
-	// Start; it is there until Wipe.
-	LogFile() string
+	// LogFiles have what each node wrote to its standard output and error since
+	// Start; they are there until Wipe.
+	LogFiles() []string
 
 	// Declare makes durable, empty queues, several requests at a time.
 	Declare(ctx context.Context, queues []string) error
@@ -51,9 +51,35 @@ type Broker interface {
 	Client(kind ClientKind) (load.Client, error)
 }
 
+// Cluster is a Broker of several nodes, numbered from 0, which hold every queue
+// three times. Client, which a Broker has too, is for node 0.
+type Cluster interface {
+	Broker
+	// Nodes is how many there are; 1 is a broker without replicas.
+	Nodes() int
+	// NodePIDs are the processes of one node; none if it was killed.
+	NodePIDs(node int) []int
+	// KillNode ends one node with SIGKILL and returns when it is gone.
+	KillNode(node int)
+	// ClientAt gives a load client that connects to one node and no other.
+	ClientAt(node int, kind ClientKind) (load.Client, error)
+	// Leader is the node that orders a queue's messages, as a living node knows.
+	// An error if nobody leads it now.
+	Leader(ctx context.Context, queue string) (int, error)
+	// Transfer orders that another node leads the queue, as an operator does
+	// before maintenance, and returns when that has been taken.
+	Transfer(ctx context.Context, queue string) error
+}
+
 // Depther is a Broker that can tell how many messages a queue holds.
 type Depther interface {
 	Depth(ctx context.Context, queue string) (uint64, error)
+}
+
+// Talker is a Cluster that counts the bytes that its nodes send each other.
+type Talker interface {
+	// BytesBetween is the sum over all nodes, since their start.
+	BytesBetween(ctx context.Context) (uint64, error)
 }
 
 // ClientKind is a family of load clients.

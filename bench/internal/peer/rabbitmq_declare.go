@@ -22,7 +22,7 @@ func (r *RabbitMQ) Declare(ctx context.Context, queues []string) error {
 		}
 	}()
 	return load.Each(ctx, queues, declarers, func(ctx context.Context, queue string) error {
-		m, err := declareOne(ctx, idle, r.hostPort, queue)
+		m, err := declareOne(ctx, idle, r.nodes[0].hostPort, queue)
 		if err == nil {
 			idle <- m
 		}
@@ -113,30 +113,62 @@ func attachManagement(ctx context.Context, conn *amqp.Conn) (*management, error)
 }
 
 func (m *management) declareQuorumQueue(ctx context.Context, queue string) error {
+	_, err := m.call(ctx, "PUT", "/queues/"+queue, quorumQueue)
+	return err
+}
+
+// quorumQueue is a declaration.
+var quorumQueue = map[string]any{
+	"durable":   true,
+	"arguments": map[string]any{"x-queue-type": "quorum"},
+}
+
+// call makes one request and gives the answer's body.
+func (m *management) call(ctx context.Context, method, target string, body any) (any, error) {
 	request := &amqp.Message{
 		Properties: &amqp.MessageProperties{
-			MessageID: queue,
-			To:        new("/queues/" + queue),
-			Subject:   new("PUT"),
+			MessageID: target,
+			To:        &target,
+			Subject:   &method,
 			ReplyTo:   new("$me"),
 		},
-		Value: map[string]any{
-			"durable":   true,
-			"arguments": map[string]any{"x-queue-type": "quorum"},
-		},
+		Value: body,
 	}
 	if err := m.requests.Send(ctx, request, nil); err != nil {
-		return err
+		return nil, err
 	}
 	response, err := m.responses.Receive(ctx, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := m.responses.AcceptMessage(ctx, response); err != nil {
-		return err
+		return nil, err
 	}
 	if status := *response.Properties.Subject; status != "200" && status != "201" {
-		return fmt.Errorf("status %s: %v", status, response.Value)
+		return nil, fmt.Errorf("status %s: %v", status, response.Value)
 	}
-	return nil
+	return response.Value, nil
+}
+
+// queueLeader asks a node for the Erlang node that leads a queue, by declaring it
+// once more: that answers the same as a GET, whose body must be an AMQP null, which
+// go-amqp can't send.
+func queueLeader(ctx context.Context, hostPort, queue string) (string, error) {
+	const attempts = 50 // see declareOne
+	var err error
+	for range attempts {
+		var m *management
+		if m, err = dialManagement(ctx, hostPort); err != nil {
+			return "", err
+		}
+		var info any
+		info, err = m.call(ctx, "PUT", "/queues/"+queue, quorumQueue)
+		_ = m.conn.Close() // the answer is there
+		if err == nil {
+			fields, _ := info.(map[string]any)
+			leader, _ := fields["leader"].(string)
+			return leader, nil
+		}
+	}
+	return "", fmt.Errorf("leader of %s: %w", queue, err)
 }

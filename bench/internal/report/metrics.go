@@ -39,6 +39,15 @@ const (
 	PerConn      Metric = "conn_kib"
 	CPUShare     Metric = "cpu_percent"
 	ExpiryLag    Metric = "expiry_lag_s"
+
+	FollowerToLeader Metric = "follower_to_leader"
+	AcceptPause      Metric = "accept_pause_s"
+	ReceivePause     Metric = "receive_pause_s"
+	FirstDelivery    Metric = "first_delivery_s"
+	FailedSends      Metric = "failed_sends"
+	BetweenBytes     Metric = "between_bytes"
+	NodeRSS          Metric = "node_rss_mib"
+	NodeCPUShare     Metric = "node_cpu_percent"
 )
 
 // definition says what a metric is and how to write it.
@@ -77,6 +86,14 @@ var metrics = []definition{
 	{PerConn, "RSS per connection, KiB", 1, false},
 	{CPUShare, "CPU, % of a core", 2, false},
 	{ExpiryLag, "expiry lag, worst, s", 2, false},
+	{FollowerToLeader, "rate at a follower / at the leader", 2, true},
+	{AcceptPause, "longest pause of accepted, s", 2, false},
+	{ReceivePause, "longest pause of received, s", 2, false},
+	{FirstDelivery, "kill -9 to first delivery, s", 2, false},
+	{FailedSends, "failed sends", 0, false},
+	{BetweenBytes, "between the nodes, B/message", 0, false},
+	{NodeRSS, "RSS of the largest node, MiB", 0, false},
+	{NodeCPUShare, "CPU a node, % of a core", 2, false},
 }
 
 func define(m Metric) (definition, bool) {

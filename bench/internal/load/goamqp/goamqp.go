@@ -60,7 +60,7 @@ type sent struct {
 }
 
 func (w *window) send(ctx context.Context) error {
-	filler := load.NewFiller(w.order.Size)
+	filler := load.NewFiller(w.order.Size, w.order.Body)
 	body := make([]byte, w.order.Size)
 	message := amqp.NewMessage(body)
 	message.Header = &amqp.MessageHeader{Durable: true, Priority: 4}
@@ -93,6 +93,10 @@ func (w *window) settle(ctx context.Context) error {
 		case *amqp.StateAccepted:
 			w.order.Meter.Observe(s.stamp, load.Now())
 		default:
+			if w.order.Failed != nil && err == nil {
+				w.order.Failed.Add(1)
+				continue
+			}
 			failed = fmt.Errorf("%w: outcome %v (%w)", load.ErrNotAccepted, state, err)
 		}
 	}

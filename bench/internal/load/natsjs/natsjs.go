@@ -18,7 +18,8 @@ import (
 
 // Client makes one connection per call.
 type Client struct {
-	URL string // nats://host:port
+	URL      string // nats://host:port
+	Replicas int    // of every stream and consumer; 0 is 1
 }
 
 var _ load.Client = (*Client)(nil)
@@ -35,15 +36,23 @@ func (c *Client) Declare(ctx context.Context, queues []string, parallel int) err
 	}
 	defer nc.Close()
 	return load.Each(ctx, queues, parallel, func(ctx context.Context, queue string) error {
-		_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-			Name:      queue,
-			Subjects:  []string{queue},
-			Retention: jetstream.WorkQueuePolicy,
-			Storage:   jetstream.FileStorage,
-		})
+		_, err := js.CreateOrUpdateStream(ctx, c.stream(queue))
 		return err
 	})
 }
+
+func (c *Client) stream(queue string) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:      queue,
+		Subjects:  []string{queue},
+		Retention: jetstream.WorkQueuePolicy,
+		Storage:   jetstream.FileStorage,
+		Replicas:  c.Replicas,
+	}
+}
+
+// answerTimeout is how long an acknowledgement may take where failures are counted.
+const answerTimeout = 2 * time.Second
 
 // Send publishes asynchronously. Every message in flight has its own buffer, which
 // comes back with its acknowledgement: the free buffers are the window.
@@ -56,23 +65,32 @@ func (c *Client) Send(ctx context.Context, order load.Sending) error {
 		free <- &nats.Msg{Subject: order.Queue, Data: make([]byte, order.Size)}
 	}
 	var failure firstError
-	nc, js, err := c.dial(
-		jetstream.WithPublishAsyncMaxPending(2*order.InFlight), // the window is ours, not theirs
+	options := []jetstream.JetStreamOpt{
+		jetstream.WithPublishAsyncMaxPending(2 * order.InFlight), // the window is ours, not theirs
 		jetstream.WithPublishAsyncAckHandler(func(_ jetstream.JetStream, msg *nats.Msg, _ *jetstream.PubAck) {
 			stamp, _ := load.Stamp(msg.Data)
 			order.Meter.Observe(stamp, load.Now())
 			free <- msg
 		}),
 		jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, msg *nats.Msg, err error) {
-			failure.set(fmt.Errorf("%w: %w", load.ErrNotAccepted, err))
+			if order.Failed != nil {
+				order.Failed.Add(1)
+			} else {
+				failure.set(fmt.Errorf("%w: %w", load.ErrNotAccepted, err))
+			}
 			free <- msg
-		}))
+		}),
+	}
+	if order.Failed != nil { // else what a lost leader had got is never answered, and its buffer never free
+		options = append(options, jetstream.WithPublishAsyncTimeout(answerTimeout))
+	}
+	nc, js, err := c.dial(options...)
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
 
-	filler := load.NewFiller(order.Size)
+	filler := load.NewFiller(order.Size, order.Body)
 	err = order.Drive(ctx, func(_ int, stamp int64) error {
 		select {
 		case msg := <-free:

@@ -119,7 +119,7 @@ func BenchmarkSend(b *testing.B) {
 func BenchmarkReceive(b *testing.B) {
 	broker := newMemory(b)
 	message := append([]byte(nil), newTemplate(load.Sending{Size: 1024}).head(0, 0)...)
-	message = append(message, load.NewFiller(1024).Next()...)
+	message = append(message, load.NewFiller(1024, load.RandomBody).Next()...)
 	broker.fill(b.N, message)
 	b.ResetTimer()
 	reportCPU(b, func() error {

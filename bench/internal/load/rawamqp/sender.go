@@ -24,7 +24,7 @@ type sender struct {
 }
 
 func newSender(order load.Sending) *sender {
-	return &sender{order: order, template: newTemplate(order), filler: load.NewFiller(order.Size)}
+	return &sender{order: order, template: newTemplate(order), filler: load.NewFiller(order.Size, order.Body)}
 }
 
 func (s *sender) attached(link *amqp.Link) { s.link = link }
@@ -33,13 +33,18 @@ func (s *sender) handle(event *amqp.Event, now int64) error {
 	if event.Kind != amqp.EventOutcome {
 		return nil
 	}
-	if event.Outcome.State.Kind != wire.StateAccepted {
+	accepted := event.Outcome.State.Kind == wire.StateAccepted
+	if !accepted && s.order.Failed == nil {
 		return fmt.Errorf("%w: %+v", load.ErrNotAccepted, event.Outcome.State)
 	}
 	if !event.Outcome.Settled {
 		s.link.SettleOut(event.Outcome.ID, wire.DeliveryState{})
 	}
 	s.inFlight--
+	if !accepted {
+		s.order.Failed.Add(1)
+		return nil
+	}
 	s.order.Meter.Observe(int64(event.Outcome.Ref), now)
 	return nil
 }

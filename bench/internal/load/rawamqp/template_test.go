@@ -21,7 +21,7 @@ func TestTemplateIsAMessage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			message := append([]byte(nil), newTemplate(order).head(7, 4711)...)
-			message = append(message, load.NewFiller(order.Size).Next()...)
+			message = append(message, load.NewFiller(order.Size, load.RandomBody).Next()...)
 
 			sections, err := wire.ScanMessage(message)
 			require.NoError(t, err)
