@@ -32,7 +32,7 @@ import (
 //	return     seq uv
 //	configure  queue uv | max deliveries uv           (the consumer's id is 0)
 //
-// A notice is the effect's kind (u8), the consumer's id (uv), and
+// A notice is its kind (u8), the consumer's id (uv), and
 //
 //	deliver    queue uv | seq uv | flags u8 | first acquirer u8 | delivery count uv |
 //	           deadline uv | arrived uv | annotations bytes | payload bytes
@@ -61,6 +61,15 @@ const (
 	wireOutcome
 	wireReturn
 	wireConfigure
+)
+
+// Kinds of notices as they are written.
+const (
+	wireDeliver = iota + 1
+	wireDrained
+	wireConfirmed
+	wireOutcomeFailed
+	wireGone
 )
 
 // relayHeader is what every message begins with.
@@ -115,18 +124,24 @@ func appendInput(b []byte, in *dispatchInput) []byte {
 // appendNotice writes one notice.
 func appendNotice(b []byte, e *queue.Effect) []byte {
 	uv := binary.AppendUvarint
-	b = uv(append(b, byte(e.Kind)), uint64(e.Consumer))
+	head := func(kind byte) []byte { return uv(append(b, kind), uint64(e.Consumer)) }
 	switch e.Kind {
 	case queue.EffectDeliver:
 		m := &e.Message
-		b = uv(uv(b, uint64(m.Queue)), uint64(m.Seq))
+		b = uv(uv(head(wireDeliver), uint64(m.Queue)), uint64(m.Seq))
 		b = append(b, byte(m.Flags), flag(m.FirstAcquirer, 1))
 		b = uv(uv(uv(b, uint64(m.DeliveryCount)), uint64(m.DeadlineMillis)), uint64(m.ArrivedMillis))
 		return appendBytes(appendBytes(b, m.Annotations), m.Payload)
-	case queue.EffectDrained, queue.EffectConfirmed, queue.EffectOutcomeFailed:
-		return uv(b, e.Ref)
+	case queue.EffectDrained:
+		return uv(head(wireDrained), e.Ref)
+	case queue.EffectConfirmed:
+		return uv(head(wireConfirmed), e.Ref)
+	case queue.EffectOutcomeFailed:
+		return uv(head(wireOutcomeFailed), e.Ref)
+	case queue.EffectGone:
+		return head(wireGone)
 	}
-	return b
+	panic("broker: this effect stays on its node")
 }
 
 func appendBytes(b, data []byte) []byte {
@@ -227,18 +242,24 @@ func knownOutcome(k queue.OutcomeKind) bool { return k >= queue.Accepted && k <=
 
 // effect reads one notice. Its message aliases what is read.
 func (r *relayReader) effect() (e queue.Effect, err error) {
-	e.Kind = queue.EffectKind(r.byte())
+	kind := r.byte()
 	e.Consumer = queue.ConsumerID(r.uv())
-	switch e.Kind {
-	case queue.EffectDeliver:
+	switch kind {
+	case wireDeliver:
+		e.Kind = queue.EffectDeliver
 		m := &e.Message
 		m.Queue, m.Seq = queue.ID(r.uv()), queue.Seq(r.uv())
 		m.Flags, m.FirstAcquirer = queue.Flags(r.byte()), r.byte()&1 != 0
 		m.DeliveryCount, m.DeadlineMillis, m.ArrivedMillis = uint32(r.uv()), int64(r.uv()), int64(r.uv())
 		m.Annotations, m.Payload = r.bytes(), r.bytes()
-	case queue.EffectDrained, queue.EffectConfirmed, queue.EffectOutcomeFailed:
-		e.Ref = r.uv()
-	case queue.EffectGone:
+	case wireDrained:
+		e.Kind, e.Ref = queue.EffectDrained, r.uv()
+	case wireConfirmed:
+		e.Kind, e.Ref = queue.EffectConfirmed, r.uv()
+	case wireOutcomeFailed:
+		e.Kind, e.Ref = queue.EffectOutcomeFailed, r.uv()
+	case wireGone:
+		e.Kind = queue.EffectGone
 	default:
 		r.bad = true
 	}

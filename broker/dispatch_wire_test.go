@@ -40,7 +40,7 @@ func TestDispatchWireBytes(t *testing.T) {
 		Annotations: []byte{0xA1}, Payload: []byte{0xB1, 0xB2}}}
 	require.Equal(t, "01"+"05"+"01"+"02"+"01"+"01"+"03"+"04"+"05"+"01a1"+"02b1b2",
 		hex.EncodeToString(appendNotice(nil, &deliver)))
-	require.Equal(t, "08"+"05"+"09",
+	require.Equal(t, "03"+"05"+"09",
 		hex.EncodeToString(appendNotice(nil, &queue.Effect{Kind: queue.EffectConfirmed, Consumer: 5, Ref: 9})))
 }
 
