@@ -35,6 +35,8 @@ type Config struct {
 	Limits Limits `yaml:"limits"`
 	// Storage sizes the store's memory.
 	Storage Storage `yaml:"storage"`
+	// Cluster makes the node one of several that are one broker.
+	Cluster Cluster `yaml:"cluster"`
 	// Users may log in, over AMQP (SASL PLAIN) and over HTTP (Basic). Without
 	// users only loopback listeners accept clients, and those are anonymous.
 	Users []User `yaml:"users"`
@@ -202,6 +204,12 @@ func Default() Config {
 			MaxAge:   5 * time.Second,
 			MemTable: 64 * MiB,
 			Cache:    32 * MiB,
+		},
+		Cluster: Cluster{
+			Node:      Standalone,
+			Heartbeat: time.Second,
+			Election:  time.Second,
+			Lease:     500 * time.Millisecond,
 		},
 	}
 }

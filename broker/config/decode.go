@@ -61,11 +61,9 @@ func (d *decoder) value(file string, node *yaml.Node, path string, v reflect.Val
 	case reflect.Slice:
 		d.list(file, node, path, v)
 	case reflect.Struct:
-		if short, ok := v.Addr().Interface().(*Listener); ok && isText(node) {
-			short.Address = node.Value
-			return
+		if !isText(node) || !d.short(path, node.Value, v) {
+			d.mapping(file, node, path, v)
 		}
-		d.mapping(file, node, path, v)
 	default:
 		if !isText(node) {
 			d.fail(path, "wants one value, not %s", kindName(node))
@@ -75,8 +73,29 @@ func (d *decoder) value(file string, node *yaml.Node, path string, v reflect.Val
 	}
 }
 
+// short reads what may stand as text or as a mapping; false: it may not.
+func (d *decoder) short(path, text string, v reflect.Value) bool {
+	switch to := v.Addr().Interface().(type) {
+	case *Listener:
+		to.Address = text
+	case *Peer:
+		peer, err := parsePeer(text)
+		if err != nil {
+			d.fail(path, "%v", err)
+		}
+		*to = peer
+	default:
+		return false
+	}
+	return true
+}
+
 // list reads a sequence; what stands alone is a list of one.
 func (d *decoder) list(file string, node *yaml.Node, path string, v reflect.Value) {
+	if peers, ok := v.Addr().Interface().(*[]Peer); ok && isText(node) {
+		d.peerList(peers, path, node.Value)
+		return
+	}
 	items := []*yaml.Node{node}
 	if node.Kind == yaml.SequenceNode {
 		items = node.Content

@@ -32,7 +32,7 @@ func (e *Error) Error() string {
 type Setting struct {
 	Key    string   // path of the setting: "limits.max_bytes"
 	Origin string   // how the user gave it: "--http", "ENTREPOT_HTTP"
-	Values []string // one, or for "amqp" any number of addresses
+	Values []string // one, or for a list any number
 }
 
 // Load puts a configuration together: the defaults, the file of that name
@@ -70,8 +70,12 @@ func (d *decoder) setting(s Setting) {
 		v = field
 	}
 	d.origins[s.Key] = s.Origin
-	if s.Key == "amqp" {
+	switch s.Key {
+	case "amqp":
 		d.addresses(s.Values)
+		return
+	case "cluster.peers":
+		d.peerList(&d.cfg.Cluster.Peers, s.Key, strings.Join(s.Values, ","))
 		return
 	}
 	d.text(s.Key, s.Values[len(s.Values)-1], v)
@@ -89,12 +93,39 @@ func (d *decoder) addresses(list []string) {
 		}
 		d.cfg.AMQP = append(d.cfg.AMQP, listener)
 	}
+	d.forget("amqp[")
+}
+
+// peerList reads "n1=HOST:PORT,n2=HOST:PORT".
+func (d *decoder) peerList(to *[]Peer, path, text string) {
+	d.forget(path + "[")
+	*to = nil
+	for _, part := range splitList(text) {
+		peer, err := parsePeer(part)
+		if err != nil {
+			d.fail(path, "%v", err)
+		}
+		*to = append(*to, peer)
+	}
+}
+
+// splitList takes apart what commas or spaces separate.
+func splitList(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// forget drops the places of settings that no longer count.
+func (d *decoder) forget(prefix string) {
 	for path := range d.origins {
-		if strings.HasPrefix(path, "amqp[") {
-			delete(d.origins, path) // those lines are no longer what counts
+		if strings.HasPrefix(path, prefix) {
+			delete(d.origins, path)
 		}
 	}
 }
+
+// textLists are the lists that can stand outside of the file too, separated by
+// commas: their elements can be written as text.
+var textLists = []string{"amqp", "cluster.peers"}
 
 const envPrefix = "ENTREPOT_"
 
@@ -123,8 +154,8 @@ func (d *decoder) environment(environ []string) []Setting {
 			continue
 		}
 		values := []string{value}
-		if key == "amqp" {
-			values = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+		if slices.Contains(textLists, key) {
+			values = splitList(value)
 		}
 		settings = append(settings, Setting{Key: key, Origin: name, Values: values})
 	}
@@ -143,7 +174,7 @@ func Variable(key string) string {
 }
 
 // Keys lists the settings that have an environment variable: the single
-// values, by path, and the list of addresses. Users and policies are lists of
+// values, by path, and the lists of texts. Users and policies are lists of
 // mappings and stand in the file alone.
 func Keys() []string {
 	var keys []string
@@ -154,7 +185,7 @@ func Keys() []string {
 			switch {
 			case field.Kind() == reflect.Struct:
 				walk(at, field)
-			case field.Kind() != reflect.Slice, at == "amqp":
+			case field.Kind() != reflect.Slice, slices.Contains(textLists, at):
 				keys = append(keys, at)
 			}
 		}

@@ -43,6 +43,17 @@ log_format: json
 log_level: warn
 limits: {max_messages: 9, max_bytes: 1GiB, max_connections: 10, disk_low: 1GiB, disk_high: 2GiB}
 storage: {window: 16MiB, max_age: 2s, memtable: 64MiB, cache: 8MiB}
+cluster:
+  node: n1
+  listen: 0.0.0.0:5680
+  advertise: n1.example.org:5680
+  peers: ["n1=10.0.0.1:5680", {id: n2, address: "10.0.0.2:5680"}]
+  shards: 5
+  tls: {cert: a, key: b, ca: c}
+  insecure: true
+  heartbeat: 2s
+  election: 3s
+  lease: 1s
 users:
   - {name: gateway, password_hash: "`+hash+`"}
 policies:
@@ -69,7 +80,13 @@ policies:
 		HTTP: "0.0.0.0:80", Durability: OS, LogFormat: LogJSON, LogLevel: LevelWarn,
 		Limits:  Limits{MaxMessages: 9, MaxBytes: GiB, MaxConnections: 10, DiskLow: GiB, DiskHigh: 2 * GiB},
 		Storage: Storage{Window: 16 * MiB, MaxAge: 2 * time.Second, MemTable: 64 * MiB, Cache: 8 * MiB},
-		Users:   []User{{Name: "gateway", PasswordHash: hash}},
+		Cluster: Cluster{
+			Node: "n1", Listen: "0.0.0.0:5680", Advertise: "n1.example.org:5680",
+			Peers:  []Peer{{ID: "n1", Address: "10.0.0.1:5680"}, {ID: "n2", Address: "10.0.0.2:5680"}},
+			Shards: 5, TLS: TLS{Cert: "a", Key: "b", CA: "c"}, Insecure: true,
+			Heartbeat: 2 * time.Second, Election: 3 * time.Second, Lease: time.Second,
+		},
+		Users: []User{{Name: "gateway", PasswordHash: hash}},
 		Policies: []Policy{
 			{
 				Pattern: "command/*/*", Kind: "queue", Create: CreateDeclared,

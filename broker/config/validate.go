@@ -39,6 +39,7 @@ func (d *decoder) validate() {
 	d.listeners()
 	d.http()
 	d.limits()
+	d.cluster()
 	d.users()
 	d.policies()
 }
@@ -149,6 +150,12 @@ func (d *decoder) policies() {
 // Warnings are sentences about what is allowed and still most likely not meant.
 func (c Config) Warnings() []string {
 	var warnings []string
+	if k := &c.Cluster; k.Clustered() && k.Insecure && !k.TLS.Enabled() {
+		warnings = append(warnings, "cluster.insecure: whoever can connect to "+k.Listen+" can read and change everything")
+	}
+	if n := len(c.Cluster.Peers); c.Cluster.Founder() && n > 1 && n%2 == 0 {
+		warnings = append(warnings, fmt.Sprintf("a cluster of %d nodes survives the loss of as many as one of %d", n, n-1))
+	}
 	for _, l := range c.AMQP {
 		if !l.Loopback() && len(c.Users) == 0 {
 			warnings = append(warnings, fmt.Sprintf("nobody can log in at %s: it is not loopback and there are no users", l.Address))
