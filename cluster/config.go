@@ -38,6 +38,10 @@ type Result struct {
 	Replies []queue.Reply
 	// Verdict is whether the pack was applied, or why not; see queue.BeginPack.
 	Verdict queue.PackVerdict
+	// Held: the entry was put off, because this replica is being repaired; it is
+	// applied later, from the log. Nothing is known about it here: waiters and other
+	// nodes are told nothing, and no snapshot is marked meanwhile. See holdFSM.
+	Held bool
 }
 
 // Streams is what a group with peers needs of the shard's state to feed a replica

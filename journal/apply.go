@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 
 	"entrepot/queue"
@@ -47,7 +48,8 @@ type Event struct {
 //
 // Errors: a pack that cannot be read (*queue.FormatError inside), of which a
 // part may have been applied, and the store's failure. After either the shard
-// takes no more.
+// takes no more. *CorruptionError if a row that the pack needs is damaged: nothing
+// of it was applied, and it may be applied again once a Restore has repaired that.
 func (s *Shard) Apply(index uint64, data []byte) (Applied, error) {
 	if index <= s.AppliedIndex() {
 		return Applied{Skipped: true}, nil
@@ -55,6 +57,9 @@ func (s *Shard) Apply(index uint64, data []byte) (Applied, error) {
 	err := s.applyPack(index, data)
 	if failed := s.store.failure.get(); failed != nil {
 		return Applied{}, failed
+	}
+	if damaged := (*CorruptionError)(nil); errors.As(err, &damaged) {
+		return Applied{}, s.found(err)
 	}
 	if err != nil {
 		return Applied{}, s.store.failure.set(fmt.Errorf("journal: apply entry %d: %w", index, err))
@@ -69,6 +74,10 @@ func (s *Shard) lockWithRoom() error {
 			return err
 		}
 		s.mu.Lock()
+		if s.broken != nil {
+			s.mu.Unlock()
+			return s.broken
+		}
 		if !s.full() {
 			return nil
 		}

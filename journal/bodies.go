@@ -2,7 +2,6 @@ package journal
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -47,7 +46,7 @@ func (r *bodyReader) at(seq queue.Seq) (body storedMessage, ok bool, err error) 
 	}
 	if !valid {
 		if err := r.it.Error(); err != nil {
-			return storedMessage{}, false, fmt.Errorf("journal: load: %w", err)
+			return storedMessage{}, false, readError(r.space.seqKey(nil, kindMessage, r.queue, seq), err)
 		}
 		return storedMessage{}, false, nil
 	}
@@ -56,7 +55,7 @@ func (r *bodyReader) at(seq queue.Seq) (body storedMessage, ok bool, err error) 
 	}
 	v, err := r.it.ValueAndErr()
 	if err != nil {
-		return storedMessage{}, false, fmt.Errorf("journal: load: %w", err)
+		return storedMessage{}, false, readError(r.it.Key(), err)
 	}
 	body, err = decodeMessageValue(r.it.Key(), v)
 	return body, err == nil, err
@@ -70,7 +69,7 @@ func (s *Shard) readDeadline(at queue.Ref) (millis int64, size int, ok bool, err
 		return 0, 0, false, nil
 	}
 	if err != nil {
-		return 0, 0, false, fmt.Errorf("journal: read %s: %w", describeKey(key), err)
+		return 0, 0, false, readError(key, err)
 	}
 	defer closer.Close()
 	m, err := decodeMessageValue(key, v)

@@ -30,6 +30,8 @@ const dueStep = 1024
 //
 // Errors: what Pebble says of the disk.
 func (s *Shard) Due(now int64, limit int, dst []DueRun) (due []DueRun, upTo int64, err error) {
+	s.flip.RLock()
+	defer s.flip.RUnlock()
 	// The window first: a message moves from there to the T rows, never back.
 	c := dueCollector{runs: dst, left: limit}
 	s.mu.Lock()
@@ -40,7 +42,7 @@ func (s *Shard) Due(now int64, limit int, dst []DueRun) (due []DueRun, upTo int6
 		return c.runs, from - 1, nil
 	}
 	upTo, err = s.dueInRows(from, now, &c)
-	return c.runs, upTo, err
+	return c.runs, upTo, s.found(err)
 }
 
 // RestartDue makes the next Due look at all deadlines again, those behind the
@@ -136,7 +138,7 @@ func (s *Shard) dueInRows(from, now int64, c *dueCollector) (upTo int64, err err
 		}
 	}
 	if err := it.Error(); err != nil {
-		return 0, fmt.Errorf("journal: read deadlines: %w", err)
+		return 0, readError(s.space.deadlineKey(nil, max(from, 0), 0, 0), err)
 	}
 	return now, nil
 }
@@ -185,11 +187,39 @@ func (s *Shard) sweepRows(b *pebble.Batch) (keep []queue.Ref, err error) {
 	return keep, b.DeleteRange(s.space.prefix(nil, kindDeadline), s.space.deadlineKey(nil, upTo+1, 0, 0), nil)
 }
 
+// loadExcepted finds the exceptions of the Expire records that were applied: after a
+// sweep the only rows before its time.
+func (s *Shard) loadExcepted() error {
+	if s.sweptRow <= 0 {
+		return nil
+	}
+	it, err := s.store.db.NewIter(&pebble.IterOptions{
+		LowerBound: s.space.prefix(nil, kindDeadline),
+		UpperBound: s.space.deadlineKey(nil, s.sweptRow+1, 0, 0),
+	})
+	if err != nil {
+		return fmt.Errorf("journal: read deadlines: %w", err)
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		if len(it.Key()) != deadlineKeyLen {
+			return corrupt(it.Key(), "the key has %d bytes", len(it.Key()))
+		}
+		if _, q, seq := deadlineOf(it.Key()); s.machine.Alive(q, seq) {
+			s.excepted[queue.Ref{Queue: q, Seq: seq}] = struct{}{}
+		}
+	}
+	if err := it.Error(); err != nil {
+		return readError(s.space.prefix(nil, kindDeadline), err)
+	}
+	return nil
+}
+
 // keepDeadline writes the T row of a spilled message again.
 func (s *Shard) keepDeadline(b *pebble.Batch, at queue.Ref) error {
 	millis, size, ok, err := s.readDeadline(at)
 	if err != nil || !ok {
-		return err // not ok: it is in the window, and gets its row by a spill
+		return s.tolerate(err) // not ok: it is in the window, and gets its row by a spill
 	}
 	return s.putDeadline(b, millis, at, size)
 }

@@ -203,7 +203,7 @@ func (d *dumper) record(rec *queue.Record) {
 	case queue.KindExpire:
 		d.printf(" up to %d ms but %v", rec.DeadlineMillis, rec.Except)
 	case queue.KindSetting:
-		d.printf(" %q = %q", rec.Key, rec.Value[:min(len(rec.Value), maxShown)])
+		d.printf(" %q = %q", rec.Name, rec.Spec[:min(len(rec.Spec), maxShown)])
 	}
 	d.printf("\n")
 }

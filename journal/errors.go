@@ -16,7 +16,7 @@ var (
 
 // CorruptionError reports a record that is not what was written: a checksum
 // that differs, a length that cannot be, an unknown format version, a gap in
-// the log. A store that finds one refuses to open.
+// the log. A damaged record is never given to anybody; see Hooks.Damaged.
 type CorruptionError struct {
 	Key    string // the key, as Dump prints it
 	Reason string

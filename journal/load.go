@@ -26,6 +26,8 @@ type Loaded struct {
 //
 // Errors: *CorruptionError, and what Pebble says of the disk.
 func (s *Shard) Load(q queue.ID, from queue.Seq, maxMessages, maxBytes int, dst []queue.Message) (Loaded, error) {
+	s.flip.RLock()
+	defer s.flip.RUnlock()
 	l := loader{shard: s, queue: q, maxMessages: max(maxMessages, 1), left: maxBytes}
 	l.out.Messages = dst
 	for {
@@ -36,7 +38,7 @@ func (s *Shard) Load(q queue.ID, from queue.Seq, maxMessages, maxBytes int, dst 
 		}
 		found, err := l.readRuns()
 		if err != nil {
-			return Loaded{}, err
+			return Loaded{}, s.found(err)
 		}
 		if found > 0 {
 			return l.out, nil
@@ -274,5 +276,8 @@ func (l *loader) readModified(first, last queue.Seq) (map[queue.Seq]modification
 		}
 		rows[seqOf(it.Key())] = m
 	}
-	return rows, it.Error()
+	if err := it.Error(); err != nil {
+		return nil, readError(s.space.seqKey(nil, kindModified, l.queue, first), err)
+	}
+	return rows, nil
 }

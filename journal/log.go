@@ -32,6 +32,8 @@ type Log struct {
 	store *Store
 	sh    uint16
 
+	cutting sync.Mutex // held while a prefix is deleted, or the state moves
+
 	mu          sync.Mutex // guards all that follows
 	first, last uint64     // 0: empty
 	cache       logCache
@@ -42,16 +44,19 @@ type Log struct {
 	spilled uint64
 	// wanted is how far a prefix was asked to be deleted.
 	wanted uint64
+	// pinned: entries behind pinnedAt stay, for a Restore.
+	pinned   bool
+	pinnedAt uint64
 }
 
 // openLog finds the ends of a shard's log.
 func openLog(s *Store, sh uint16) (*Log, error) {
 	l := &Log{store: s, sh: sh, cache: logCache{limit: s.opts.LogCacheBytes}}
 	row, err := s.readStateRow(sh)
-	if err != nil {
+	if damaged := (*CorruptionError)(nil); err != nil && !errors.As(err, &damaged) {
 		return nil, err
 	}
-	l.applied, l.spilled = row.durable, row.spilled
+	l.applied, l.spilled = row.durable, row.spilled // 0 if that is damaged, which loadShard tells
 	prefix := appendShard(nil, kindLog, sh)
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
 	if err != nil {
@@ -64,10 +69,7 @@ func openLog(s *Store, sh uint16) (*Log, error) {
 		l.last = indexOf(it.Key())
 	}
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
-		return nil, err
-	}
-	if l.applied > 0 && l.first > l.spilled+1 {
-		return nil, corrupt(appendLogKey(nil, sh, l.spilled+1), "the log begins at %d, the state ends at %d", l.first, l.spilled)
+		return nil, readError(prefix, err)
 	}
 	return l, nil
 }
@@ -90,7 +92,9 @@ func (l *Log) Last() uint64 {
 // with the log's cache: they must not be changed, and stay valid.
 //
 // Errors: ErrNotFound, *CorruptionError.
-func (l *Log) Get(index uint64, e *Entry) error {
+func (l *Log) Get(index uint64, e *Entry) error { return l.store.found(l.get(index, e)) }
+
+func (l *Log) get(index uint64, e *Entry) error {
 	l.mu.Lock()
 	inside := l.first > 0 && index >= l.first && index <= l.last
 	cached, ok := l.cache.get(index)
@@ -108,7 +112,7 @@ func (l *Log) Get(index uint64, e *Entry) error {
 		return l.missing(index)
 	}
 	if err != nil {
-		return fmt.Errorf("journal: read log entry %d: %w", index, err)
+		return readError(key, err)
 	}
 	defer closer.Close()
 	return decodeLogValue(key, append([]byte(nil), v...), e)
@@ -128,12 +132,14 @@ func (l *Log) missing(index uint64) error {
 // log keeps Data and Extensions: they must not be changed afterwards.
 //
 // REQUIRES: indexes are consecutive; the first is Last()+1 unless the log is
-// empty.
+// empty. A log that ends before K, as after a Restore, also takes K+1, and loses
+// what it had.
 func (l *Log) Append(entries []Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := l.follows(entries); err != nil {
+	anew, err := l.follows(entries)
+	if err != nil {
 		return err
 	}
 	size := 0
@@ -142,6 +148,11 @@ func (l *Log) Append(entries []Entry) error {
 	}
 	b := l.store.db.NewBatchWithSize(size + 16)
 	defer b.Close()
+	if anew {
+		if err := l.deleteAll(b); err != nil {
+			return err
+		}
+	}
 	for i := range entries {
 		e := &entries[i]
 		op := b.SetDeferred(logKeyLen, logValueLen(e))
@@ -156,7 +167,7 @@ func (l *Log) Append(entries []Entry) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.first == 0 {
+	if l.first == 0 || anew {
 		l.first = entries[0].Index
 	}
 	l.last = entries[len(entries)-1].Index
@@ -166,34 +177,47 @@ func (l *Log) Append(entries []Entry) error {
 	return nil
 }
 
-// follows checks what Append requires.
-func (l *Log) follows(entries []Entry) error {
-	next := l.Last() + 1
-	if next == 1 {
+// follows checks what Append requires. anew: the log begins with the entries.
+func (l *Log) follows(entries []Entry) (anew bool, err error) {
+	l.mu.Lock()
+	next := l.last + 1
+	anew = l.last > 0 && l.last < l.applied && l.applied == l.spilled && entries[0].Index == l.applied+1
+	l.mu.Unlock()
+	if next == 1 || anew {
 		next = entries[0].Index
 	}
 	for i := range entries {
 		if entries[i].Index != next+uint64(i) {
-			return fmt.Errorf("journal: log entry %d appended where %d belongs", entries[i].Index, next+uint64(i))
+			return false, fmt.Errorf("journal: log entry %d appended where %d belongs", entries[i].Index, next+uint64(i))
 		}
 	}
-	return nil
+	return anew, nil
+}
+
+// deleteAll puts the removal of every entry into b.
+func (l *Log) deleteAll(b *pebble.Batch) error {
+	prefix := appendShard(nil, kindLog, l.sh)
+	return b.DeleteRange(prefix, prefixEnd(prefix), nil)
 }
 
 // DeleteRange removes the entries from..to.
 //
 // A suffix, which must lie behind everything applied, is removed exactly, and
-// durably. Anything else is a prefix: it is clamped to what the state on disk
+// durably; so is the whole log if the state on disk has all that was applied, as
+// after a Restore. Anything else is a prefix: it is clamped to what the state on disk
 // has, without an error, and the rest goes by itself once it has been spilled.
 func (l *Log) DeleteRange(from, to uint64) error {
+	l.cutting.Lock()
+	defer l.cutting.Unlock()
 	l.mu.Lock()
 	if l.first == 0 || to < l.first || from > l.last || from > to {
 		l.mu.Unlock()
 		return nil
 	}
-	if to >= l.last && from > l.applied {
+	whole := from <= l.first && l.spilled >= l.applied && !l.pinned
+	if to >= l.last && (from > l.applied || whole) {
 		defer l.mu.Unlock()
-		return l.deleteSuffix(from)
+		return l.deleteSuffix(max(from, l.first))
 	}
 	l.wanted = max(l.wanted, to)
 	l.mu.Unlock()
@@ -237,6 +261,9 @@ func (l *Log) deletePrefix(b *pebble.Batch, spilled uint64) (done func()) {
 	defer l.mu.Unlock()
 	spilled = max(spilled, l.spilled)
 	upTo := min(l.wanted, spilled, l.last)
+	if l.pinned {
+		upTo = min(upTo, l.pinnedAt)
+	}
 	if l.first == 0 || upTo < l.first {
 		return func() { l.setSpilled(spilled) }
 	}

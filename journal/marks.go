@@ -67,7 +67,7 @@ func (s *Store) getPlain(key []byte) ([]byte, error) {
 		return nil, ErrNotFound
 	}
 	if err != nil {
-		return nil, fmt.Errorf("journal: read %s: %w", describeKey(key), err)
+		return nil, readError(key, err)
 	}
 	defer closer.Close()
 	b, err := unseal(key, v)

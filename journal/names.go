@@ -27,6 +27,8 @@ type Declared struct {
 //
 // Errors: *CorruptionError, and what Pebble says of the disk.
 func (s *Shard) Lookup(name string) (q queue.ID, spec []byte, ok bool, err error) {
+	s.flip.RLock()
+	defer s.flip.RUnlock()
 	err = s.whileNoRoundEnds(func() (then func(), err error) {
 		s.mu.Lock()
 		q, spec, ok = s.pendingName(name)
@@ -43,7 +45,7 @@ func (s *Shard) Lookup(name string) (q queue.ID, spec []byte, ok bool, err error
 		}, err
 	})
 	if err != nil {
-		return 0, nil, false, fmt.Errorf("journal: look up %q: %w", name, err)
+		return 0, nil, false, fmt.Errorf("journal: look up %q: %w", name, s.found(err))
 	}
 	if !ok {
 		return 0, nil, false, nil
@@ -82,7 +84,7 @@ func (s *Shard) nameRow(key []byte) (q queue.ID, spec []byte, err error) {
 		return 0, nil, nil
 	}
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, readError(key, err)
 	}
 	q, spec, err = decodeNameValue(key, v)
 	spec = clone(spec)
@@ -119,6 +121,8 @@ func (s *Shard) newestSpec(q queue.ID, found []byte) []byte {
 
 // Name gives the name of q, ErrNotFound if there is no such queue.
 func (s *Shard) Name(q queue.ID) (string, error) {
+	s.flip.RLock()
+	defer s.flip.RUnlock()
 	s.mu.Lock()
 	_, ok := s.machine.Queue(q)
 	for _, p := range s.generations() {
@@ -132,7 +136,7 @@ func (s *Shard) Name(q queue.ID) (string, error) {
 		return "", ErrNotFound
 	}
 	name, err := s.store.getPlain(s.space.queueKey(nil, kindID, q))
-	return string(name), err
+	return string(name), s.found(err)
 }
 
 // List gives, in the order of names, up to limit queues whose name begins with
@@ -140,13 +144,15 @@ func (s *Shard) Name(q queue.ID) (string, error) {
 //
 // Errors: *CorruptionError, and what Pebble says of the disk.
 func (s *Shard) List(prefix, after string, limit int) ([]Declared, error) {
+	s.flip.RLock()
+	defer s.flip.RUnlock()
 	var out []Declared
 	err := s.whileNoRoundEnds(func() (then func(), err error) {
 		fresh := s.listPending(prefix, after)
 		rows, err := s.listRows(prefix, after, limit, len(fresh))
 		return func() { out = s.merge(append(fresh, rows...), limit) }, err
 	})
-	return out, err
+	return out, s.found(err)
 }
 
 // merge sorts what List has found, leaves out what is twice or gone, and
@@ -211,7 +217,7 @@ func (s *Shard) listRows(prefix, after string, limit, extra int) ([]Declared, er
 		}
 	}
 	if err := it.Error(); err != nil {
-		return nil, fmt.Errorf("journal: list: %w", err)
+		return nil, readError(lower, err)
 	}
 	return out, nil
 }

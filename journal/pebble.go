@@ -44,6 +44,7 @@ func (s *Store) listener() *pebble.EventListener {
 		WriteStallEnd:   func() { s.stalled(false, "") },
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			s.opts.Logger.Error("journal: corruption", "path", i.Path, "err", i.Details)
+			s.tableDamaged(i)
 		},
 	}
 }

@@ -21,6 +21,9 @@ func loadShard(store *Store, sh uint16, l *Log) (*Shard, error) {
 	s.applied, s.durable = row.durable, row.durable
 	s.replayTo = l.Last()
 	s.deadBytes = reclaimBytes // what the process before has left: the first round looks
+	if row.durable > 0 && l.First() > row.spilled+1 {
+		return nil, corrupt(appendLogKey(nil, sh, row.spilled+1), "the log begins at %d, the state ends at %d", l.First(), row.spilled)
+	}
 	if len(row.meta) > 0 {
 		if err := s.machine.LoadMeta(row.meta); err != nil {
 			return nil, corrupt(appendMarkKey(nil, sh, stateRowName), "%v", err)
@@ -31,6 +34,9 @@ func loadShard(store *Store, sh uint16, l *Log) (*Shard, error) {
 		return nil, err
 	}
 	if err := s.loadWindow(row); err != nil {
+		return nil, err
+	}
+	if err := s.loadExcepted(); err != nil {
 		return nil, err
 	}
 	return s, s.loadModified()
@@ -51,7 +57,7 @@ func (s *Shard) loadRows() error {
 		return err
 	}
 	if err := s.machine.Check(); err != nil {
-		return &CorruptionError{Key: describeKey(s.space.prefix(nil, kindHead)), Reason: err.Error()}
+		return corrupt(s.space.prefix(nil, kindHead), "%v", err)
 	}
 	return nil
 }
@@ -78,7 +84,7 @@ func (s *Shard) eachRow(kind byte, keyLen int, f func(key, value []byte) error) 
 		}
 	}
 	if err := it.Error(); err != nil {
-		return openError(err)
+		return readError(prefix, err)
 	}
 	return nil
 }

@@ -117,7 +117,10 @@ func (s *Shard) finishBatch(b *pebble.Batch, enc encoded) error {
 	for q, spec := range s.committing.specs {
 		name, err := s.store.getPlain(s.space.queueKey(nil, kindID, q))
 		if err != nil {
-			return err
+			if err := s.tolerate(err); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := s.putNames(b, q, string(name), spec); err != nil {
 			return err
@@ -150,11 +153,11 @@ func (s *Shard) putModified(b *pebble.Batch, at queue.Ref, m modification) error
 		if err == nil {
 			older, decodeErr := decodeModifiedValue(key, v)
 			if err := errors.Join(decodeErr, closer.Close()); err != nil {
-				return err
+				return s.tolerate(err)
 			}
 			m = m.over(older)
 		} else if !errors.Is(err, pebble.ErrNotFound) {
-			return err
+			return s.tolerate(readError(key, err))
 		}
 	}
 	return b.Set(key, modifiedValue(key, m), nil)
@@ -189,21 +192,25 @@ func (s *Shard) deleteRows(b *pebble.Batch, q queue.ID) error {
 	if errors.Is(err, ErrNotFound) {
 		return nil // it never had rows
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.deleteName(b, s.space.nameKey(nil, string(name)), q)
 	}
-	nameKey := s.space.nameKey(nil, string(name))
-	owner, _, err := s.nameRow(nameKey)
-	if err != nil {
+	if err := s.tolerate(err); err != nil {
 		return err
-	}
-	if owner == q {
-		err = b.Delete(nameKey, nil)
 	}
 	pages := s.space.queueKey(nil, kindPage, q)
 	modified := s.space.queueKey(nil, kindModified, q)
-	return errors.Join(err, b.Delete(idKey, nil),
+	return errors.Join(b.Delete(idKey, nil),
 		b.Delete(s.space.queueKey(nil, kindHead, q), nil),
 		b.DeleteRange(pages, prefixEnd(pages), nil),
 		b.DeleteRange(modified, prefixEnd(modified), nil))
+}
+
+// deleteName deletes the N row at key if it leads to q.
+func (s *Shard) deleteName(b *pebble.Batch, key []byte, q queue.ID) error {
+	owner, _, err := s.nameRow(key)
+	if err != nil || owner != q {
+		return err
+	}
+	return b.Delete(key, nil)
 }

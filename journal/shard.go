@@ -58,6 +58,18 @@ type Shard struct {
 	result Applied
 	taken  []queue.ID // of the pack being applied, see readTaken
 
+	// held: Apply waits, while a stream is opened.
+	held int
+	// broken is why there is no state, see Store.BrokenShard; nil if there is one.
+	broken    error
+	restoring bool                 // a Restore is open
+	streams   map[*Stream]struct{} // open; nil once the store closes
+
+	// flip is held by readers of rows as long as they read, and by a Restore's
+	// Commit that changes the generation under them: space, above, changes
+	// with flip, spilling and mu held.
+	flip sync.RWMutex
+
 	spilling sync.Mutex    // held for a round of stage 2
 	kick     chan struct{} // cap 1: there is work for stage 2
 	room     chan struct{} // cap 1: the window has shrunk
@@ -76,6 +88,7 @@ func newShard(s *Store, sh uint16, l *Log) *Shard {
 		written:  modifications{},
 		orphans:  map[queue.ID]queue.Seq{},
 		excepted: map[queue.Ref]struct{}{},
+		streams:  map[*Stream]struct{}{},
 		kick:     make(chan struct{}, 1),
 		room:     make(chan struct{}, 1),
 		stop:     make(chan struct{}),
@@ -194,7 +207,7 @@ func (s *Shard) modifications() [3]modifications {
 
 // full: Apply must wait. REQUIRES: s.mu.
 func (s *Shard) full() bool {
-	return s.window.bytes > fullFactor*s.store.opts.WindowBytes || s.changes > 8*maxChanges
+	return s.held > 0 || s.window.bytes > fullFactor*s.store.opts.WindowBytes || s.changes > 8*maxChanges
 }
 
 func (s *Shard) wake(c chan struct{}) {

@@ -129,6 +129,11 @@ func (s *Shard) chooseEntries(all bool) int {
 func (s *Shard) round(all bool) error {
 	s.spilling.Lock()
 	defer s.spilling.Unlock()
+	return s.roundLocked(all)
+}
+
+// roundLocked is round. REQUIRES: s.spilling.
+func (s *Shard) roundLocked(all bool) error {
 	if err := s.store.failure.get(); err != nil {
 		return err
 	}
@@ -282,9 +287,9 @@ func (s *Shard) clean() bool {
 	return len(s.window.entries) == 0 && s.durable == s.applied
 }
 
-// close ends stage 2 after a last Flush.
+// close ends the open streams, and stage 2 after a last Flush.
 func (s *Shard) close() error {
-	err := s.Flush(context.Background())
+	err := errors.Join(s.closeStreams(), s.Flush(context.Background()))
 	close(s.stop)
 	if s.store.failure.get() == nil {
 		<-s.stopped

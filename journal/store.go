@@ -26,11 +26,14 @@ type Store struct {
 	pebble *pebble.Options
 
 	failure *failure
+	damage  damageReports
 
 	mu     sync.Mutex // guards all that follows
 	shards map[uint16]*Shard
 	logs   map[uint16]*Log
-	closed bool
+	// refused is why shards could not be loaded.
+	refused map[uint16]error
+	closed  bool
 
 	stopSyncer chan struct{} // closed by Close; Durability OS only
 	syncerDone chan struct{}
@@ -59,8 +62,12 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opts: o, lock: lock, shards: map[uint16]*Shard{}, logs: map[uint16]*Log{}}
+	s := &Store{
+		opts: o, lock: lock,
+		shards: map[uint16]*Shard{}, logs: map[uint16]*Log{}, refused: map[uint16]error{},
+	}
 	s.failure = newFailure(o.Hooks.Failed)
+	s.damage.hook = o.Hooks.Damaged
 	s.fs = newWALFS(o.FS, o.Durability == OS, o.Hooks.Synced)
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, lock.Close())
@@ -137,13 +144,17 @@ func lockDir(dir string, fs vfs.FS) (*pebble.Lock, error) {
 // openError names what Pebble found to be corrupt.
 func openError(err error) error {
 	if pebble.IsCorruptionError(err) {
-		return &CorruptionError{Key: "store", Reason: err.Error()}
+		return &CorruptionError{Key: "store", Reason: err.Error(), Shard: storeShard}
 	}
 	return fmt.Errorf("journal: open: %w", err)
 }
 
 // Shard loads a shard's state as of K. The caller then applies the log from
 // K+1 on. Called again, it returns the same Shard.
+//
+// Errors: *CorruptionError if a row is damaged; the other shards can be used. If it
+// is a log entry (LogIndex > 0), Log.Replace and another call may help, else
+// BrokenShard.
 func (s *Store) Shard(sh uint16) (*Shard, error) {
 	l, err := s.Log(sh)
 	if err != nil {
@@ -155,15 +166,33 @@ func (s *Store) Shard(sh uint16) (*Shard, error) {
 		return nil, ErrClosed
 	}
 	if x := s.shards[sh]; x != nil {
+		if err := x.unfit(); err != nil {
+			return nil, err
+		}
 		return x, nil
 	}
 	x, err := loadShard(s, sh, l)
 	if err != nil {
+		if damaged := (*CorruptionError)(nil); errors.As(err, &damaged) {
+			s.refused[sh] = err
+		}
 		return nil, err
 	}
-	s.shards[sh] = x
-	go x.spillLoop()
+	if err := x.clearOldGenerations(); err != nil {
+		return nil, err
+	}
+	s.addShard(x)
 	return x, nil
+}
+
+// addShard starts a shard. REQUIRES: s.mu.
+func (s *Store) addShard(x *Shard) {
+	s.shards[x.sh] = x
+	delete(s.refused, x.sh)
+	s.damage.mu.Lock()
+	s.damage.loaded = append(s.damage.loaded, x.sh)
+	s.damage.mu.Unlock()
+	go x.spillLoop()
 }
 
 // Log returns a shard's Raft log. It needs no Shard.

@@ -53,11 +53,13 @@ func clearTables(fs vfs.FS, dir string) error {
 type tableSet struct {
 	store *Store
 	sh    uint16
-	paths []string
-	w     *sstable.Writer // the open table, nil if there is none
-	size  int             // of values in the open table
-	key   []byte
-	value []byte
+	// prefix of the files' names: a Restore writes tables beside a round.
+	prefix string
+	paths  []string
+	w      *sstable.Writer // the open table, nil if there is none
+	size   int             // of values in the open table
+	key    []byte
+	value  []byte
 }
 
 // open begins the next table, if none is open.
@@ -66,7 +68,7 @@ func (t *tableSet) open() error {
 		return nil
 	}
 	s := t.store
-	path := s.opts.FS.PathJoin(s.opts.Dir, tableDir, fmt.Sprintf("%05d-%06d.sst", t.sh, len(t.paths)))
+	path := s.opts.FS.PathJoin(s.opts.Dir, tableDir, fmt.Sprintf("%s%05d-%06d.sst", t.prefix, t.sh, len(t.paths)))
 	f, err := s.opts.FS.Create(path, "entrepot-table")
 	if err != nil {
 		return err
@@ -97,6 +99,20 @@ func (t *tableSet) body(sp space, b *body) error {
 	t.value = appendMessageValue(t.value[:0], t.key, &b.storedMessage)
 	t.size += len(t.value)
 	return t.w.Set(t.key, t.value)
+}
+
+// row adds a row of any kind; the next kind needs a table of its own.
+func (t *tableSet) row(key, value []byte) error {
+	if t.size >= maxTable {
+		if err := t.cut(); err != nil {
+			return err
+		}
+	}
+	if err := t.open(); err != nil {
+		return err
+	}
+	t.size += len(key) + len(value)
+	return t.w.Set(key, value)
 }
 
 // rangeLeast is the shortest range that gets a range tombstone. Pebble holds those

@@ -70,7 +70,14 @@ func unseal(key, v []byte) ([]byte, error) {
 }
 
 func corrupt(key []byte, format string, args ...any) error {
-	return &CorruptionError{Key: describeKey(key), Reason: fmt.Sprintf(format, args...)}
+	e := &CorruptionError{Key: describeKey(key), Reason: fmt.Sprintf(format, args...), Shard: storeShard}
+	if len(key) >= 3 {
+		e.Shard = shardOf(key)
+	}
+	if len(key) == logKeyLen && key[0] == kindLog {
+		e.LogIndex = indexOf(key)
+	}
+	return e
 }
 
 // logValueLen is the size of an entry's value.

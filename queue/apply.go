@@ -64,7 +64,7 @@ func (m *Machine) Apply(rec *Record, nowMillis int64) Reply {
 		m.sweptMillis = max(m.sweptMillis, rec.DeadlineMillis)
 		return r
 	case KindSetting:
-		m.settings.set(rec.Key, rec.Value)
+		m.settings.set(rec.Name, rec.Spec)
 		return r
 	case KindCheck:
 		return r

@@ -15,6 +15,8 @@ type twin struct {
 	queues map[ID]*twinQueue
 	nextID ID
 	totals Totals
+
+	settings map[string]string
 }
 
 type twinQueue struct {
@@ -24,14 +26,27 @@ type twinQueue struct {
 	marks State // DeliveredUpTo, SuspectUpTo and MarkEpoch only
 }
 
-func newTwin() *twin { return &twin{queues: map[ID]*twinQueue{}, nextID: 1} }
+func newTwin() *twin {
+	return &twin{queues: map[ID]*twinQueue{}, nextID: 1, settings: map[string]string{}}
+}
 
 func (w *twin) apply(rec *Record) {
 	q := w.queues[rec.Queue]
-	if rec.Kind == KindDeclare {
-		if q == nil && rec.Queue >= w.nextID {
-			w.queues[rec.Queue] = &twinQueue{tail: 1, alive: map[Seq]bool{}}
-			w.nextID = rec.Queue + 1
+	switch rec.Kind {
+	case KindDeclare:
+		id := rec.Queue
+		if rec.NewID {
+			id = w.nextID
+		}
+		if w.queues[id] == nil && id >= w.nextID {
+			w.queues[id] = &twinQueue{tail: 1, alive: map[Seq]bool{}}
+			w.nextID = id + 1
+		}
+		return
+	case KindSetting:
+		w.settings[string(rec.Name)] = string(rec.Spec)
+		if len(rec.Spec) == 0 {
+			delete(w.settings, string(rec.Name))
 		}
 		return
 	}
@@ -109,6 +124,15 @@ func (w *twin) requireSame(t require.TestingT, m *Machine) {
 	require.Equal(t, slices.Sorted(maps.Keys(w.queues)), ids)
 	require.Equal(t, totals, m.Totals())
 	require.Equal(t, w.nextID, m.NextID())
+	got := map[string]string{}
+	last := ""
+	m.EachSetting(func(key string, value []byte) bool {
+		require.Less(t, last, key, "in order")
+		last, got[key] = key, string(value)
+		require.Equal(t, value, m.Setting(key))
+		return true
+	})
+	require.Equal(t, w.settings, got)
 }
 
 func requireSameAlive(t require.TestingT, m *Machine, q ID, alive []Seq, tail Seq) {
@@ -138,8 +162,11 @@ func drawCommand(t *rapid.T, m *Machine) []*Record {
 		border := rapid.SampledFrom([]Seq{0, 1, PageSize, 2 * PageSize, tail, tail / 2}).Draw(t, name)
 		return max(1, border+Seq(rapid.IntRange(0, 6).Draw(t, name+"+"))-min(3, border))
 	}
-	switch rapid.SampledFrom([]string{"declare", "enqueue", "bulk", "remove", "remove", "remove", "mark", "purge", "delete", "modify"}).Draw(t, "command") {
+	switch rapid.SampledFrom([]string{"declare", "enqueue", "bulk", "remove", "remove", "remove", "mark", "purge", "delete", "modify", "setting", "check"}).Draw(t, "command") {
 	case "declare":
+		if rapid.Bool().Draw(t, "by name") {
+			return []*Record{{Kind: KindDeclare, NewID: true}}
+		}
 		return []*Record{{Kind: KindDeclare, Queue: ID(rapid.IntRange(0, int(m.NextID())).Draw(t, "id"))}}
 	case "enqueue":
 		return []*Record{{Kind: KindEnqueue, Queue: q, Payload: make([]byte, rapid.IntRange(0, 9).Draw(t, "size"))}}
@@ -156,6 +183,11 @@ func drawCommand(t *rapid.T, m *Machine) []*Record {
 		return []*Record{{Kind: KindMark, Queue: q, Seq: seq("upTo"), Epoch: rapid.Uint64Range(0, 3).Draw(t, "epoch")}}
 	case "modify":
 		return []*Record{{Kind: KindModify, Queue: q, Seq: seq("seq"), Count: 1}}
+	case "setting":
+		key := rapid.SampledFrom([]string{"a", "node/1", "node/2", "z"}).Draw(t, "key")
+		return []*Record{{Kind: KindSetting, Name: []byte(key), Spec: rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(t, "value")}}
+	case "check":
+		return []*Record{{Kind: KindCheck}}
 	case "purge":
 		return []*Record{{Kind: KindPurge, Queue: q}}
 	}
@@ -285,6 +317,11 @@ func TestDeletedIDsStayDeleted(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	good := AppendState(nil, &State{Head: 1, Tail: 5, Count: 4, Bytes: 9})
 	pageRow := func(p *page) []byte { return appendPage(nil, p) }
+	goodMeta := (&Machine{nextID: 5, origins: origins{{1, 1}}, settings: settings{{"k", []byte("v")}}}).AppendMeta(nil)
+	meta := func(o origins, s settings) func(*Machine) error {
+		value := (&Machine{nextID: 5, origins: o, settings: s}).AppendMeta(nil)
+		return func(m *Machine) error { return m.LoadMeta(value) }
+	}
 	full, holed := new(page), new(page)
 	full.fill()
 	holed.fill()
@@ -309,7 +346,17 @@ func TestLoadRefuses(t *testing.T) {
 		{"page: form", func(m *Machine) error { return m.LoadPage(2, 0, []byte{1, 7}) }},
 		{"page: cut off", func(m *Machine) error { return m.LoadPage(2, 0, pageRow(full)[:99]) }},
 		{"page: dead behind tail", func(m *Machine) error { return m.LoadPage(2, 0, pageRow(holed)) }},
-		{"meta: version", func(m *Machine) error { return m.LoadMeta([]byte{2}) }},
+		{"meta: version", func(m *Machine) error { return m.LoadMeta([]byte{3}) }},
+		{"meta: cut off", func(m *Machine) error { return m.LoadMeta(goodMeta[:len(goodMeta)-1]) }},
+		{"meta: too long", func(m *Machine) error { return m.LoadMeta(append(slices.Clone(goodMeta), 0)) }},
+		{"meta: origin 0", meta(origins{{0, 1}}, nil)},
+		{"meta: origin without a pack", meta(origins{{1, 0}}, nil)},
+		{"meta: origin twice", meta(origins{{1, 1}, {1, 2}}, nil)},
+		{"meta: too many origins", meta(manyOrigins(maxOrigins+1), nil)},
+		{"meta: setting without key", meta(nil, settings{{"", []byte("v")}})},
+		{"meta: setting without value", meta(nil, settings{{"k", nil}})},
+		{"meta: setting too long", meta(nil, settings{{"k", make([]byte, MaxSettingValue+1)}})},
+		{"meta: settings twice", meta(nil, settings{{"k", []byte("v")}, {"k", []byte("v")}})},
 		{"meta: next id", func(m *Machine) error { return m.LoadMeta(make([]byte, 18)) }},
 	} {
 		m := NewMachine()

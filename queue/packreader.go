@@ -11,7 +11,8 @@ import (
 type Record struct {
 	Kind    Kind
 	Version uint8
-	Queue   ID // all but Expire, Setting, Check, and Declare of version 2
+	NewID   bool // Declare: the Machine gives the id (version 2)
+	Queue   ID   // all but Expire, Setting, Check, and Declare of version 2
 
 	// Enqueue.
 	Flags          Flags
@@ -29,14 +30,9 @@ type Record struct {
 	Annotations []byte
 	Epoch       uint64
 
-	// Declare and Update. NewID: the Machine gives the id (Declare, version 2).
-	Name  []byte
-	Spec  []byte
-	NewID bool
-
-	// Setting.
-	Key   []byte
-	Value []byte
+	// Declare and Update. Setting: its key and its value.
+	Name []byte
+	Spec []byte
 
 	// Expire.
 	Except []Ref
@@ -101,13 +97,15 @@ func (r *PackReader) Next(rec *Record) (more bool, err error) {
 
 // record decodes the body behind d.off, which must end with d.p.
 func (d *decoder) record(rec *Record) error {
-	rec.NewID = rec.Kind == KindDeclare && rec.Version == declareVersion
 	switch {
 	case rec.Kind >= kindFirstReserved && rec.Kind <= kindLastReserved:
 		return formatErrorf(d.off, "%s is of a later version", rec.Kind)
 	case rec.Kind < KindEnqueue || rec.Kind > KindCheck:
 		return formatErrorf(d.off, "unknown record: %s", rec.Kind)
-	case rec.Version != recordVersion && !rec.NewID:
+	case rec.Version == recordVersion:
+	case rec.Version == declareVersion && rec.Kind == KindDeclare:
+		rec.NewID = true
+	default:
 		return formatErrorf(d.off, "%s: unknown version %d", rec.Kind, rec.Version)
 	}
 	d.what = rec.Kind.String()
@@ -146,10 +144,10 @@ func (d *decoder) record(rec *Record) error {
 
 // setting decodes a Setting.
 func (d *decoder) setting(rec *Record) {
-	rec.Key = d.bytes("key", int(d.u8("key length")))
-	rec.Value = d.rest()
-	if len(rec.Key) == 0 || len(rec.Value) > MaxSettingValue {
-		d.fail("no key, or a value of %d bytes", len(rec.Value))
+	rec.Name = d.bytes("key", int(d.u8("key length")))
+	rec.Spec = d.rest()
+	if len(rec.Name) == 0 || len(rec.Spec) > MaxSettingValue {
+		d.fail("no key, or a value of %d bytes", len(rec.Spec))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,6 +31,11 @@ func (w *world) serveCommand() *cobra.Command {
 	flags.StringArray("amqp", []string{d.AMQP[0].Address}, "address for AMQP clients; may be given several times")
 	flags.String("http", d.HTTP, "address for health, metrics and administration")
 	flags.String("durability", string(d.Durability), "when a message is accepted: fsync (on disk) or os (with the kernel)")
+	flags.String("node", d.Cluster.Node, "id of this node, for ever")
+	flags.String("cluster-listen", "", "address for the other nodes of a cluster; none: standalone")
+	flags.String("cluster-advertise", "", "where the other nodes reach this one, if not as --cluster-peers or --cluster-listen say")
+	flags.StringArray("cluster-peers", nil, "nodes that form the cluster, n1=HOST:PORT,n2=HOST:PORT,...; without this one: some of the cluster that it joins")
+	flags.String("shards", "0", "shards of a new cluster; 0: as many as peers")
 	flags.String("log-format", string(d.LogFormat), "text or json")
 	flags.String("log-level", string(d.LogLevel), "debug, info, warn or error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -44,19 +48,34 @@ func (w *world) serveCommand() *cobra.Command {
 	return cmd
 }
 
+// serveFlags are the flags of serve, and the settings they are.
+var serveFlags = []struct{ flag, key string }{
+	{"data", "data"},
+	{"amqp", "amqp"},
+	{"http", "http"},
+	{"durability", "durability"},
+	{"node", "cluster.node"},
+	{"cluster-listen", "cluster.listen"},
+	{"cluster-advertise", "cluster.advertise"},
+	{"cluster-peers", "cluster.peers"},
+	{"shards", "cluster.shards"},
+	{"log-format", "log_format"},
+	{"log-level", "log_level"},
+}
+
 // givenSettings are the flags that the user has given.
 func givenSettings(cmd *cobra.Command) []config.Setting {
 	var given []config.Setting
-	for _, name := range []string{"data", "amqp", "http", "durability", "log-format", "log-level"} {
-		flag := cmd.Flags().Lookup(name)
+	for _, f := range serveFlags {
+		flag := cmd.Flags().Lookup(f.flag)
 		if !flag.Changed {
 			continue
 		}
 		values := []string{flag.Value.String()}
-		if list, err := cmd.Flags().GetStringArray(name); err == nil {
+		if list, err := cmd.Flags().GetStringArray(f.flag); err == nil {
 			values = list
 		}
-		given = append(given, config.Setting{Key: strings.ReplaceAll(name, "-", "_"), Origin: "--" + name, Values: values})
+		given = append(given, config.Setting{Key: f.key, Origin: "--" + f.flag, Values: values})
 	}
 	return given
 }

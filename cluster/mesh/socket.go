@@ -1,0 +1,135 @@
+package mesh
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+)
+
+// socket writes batches to one connection.
+//
+// Owner of write and tryWrite: whoever holds outbox.writing.
+type socket struct {
+	net.Conn
+	raw  syscall.RawConn // nil: not a plain socket, tryWrite writes nothing
+	cork *corked         // under TLS; else nil
+	vec  net.Buffers
+}
+
+func newSocket(c net.Conn, cork *corked) *socket {
+	s := &socket{Conn: c, cork: cork}
+	if tcp, plain := c.(*net.TCPConn); plain {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			s.raw = raw
+		}
+	}
+	return s
+}
+
+// Close closes the connection at once: TLS would say goodbye first, and wait for a
+// peer that takes nothing.
+func (s *socket) Close() error {
+	if s.cork != nil {
+		return s.cork.Conn.Close()
+	}
+	return s.Conn.Close()
+}
+
+// tryWrite writes what the kernel takes at once of b.
+func (s *socket) tryWrite(b []byte) (n int, err error) {
+	var fault error
+	err = s.raw.Write(func(fd uintptr) bool {
+		for {
+			if n, fault = syscall.Write(int(fd), b); fault != syscall.EINTR {
+				return true
+			}
+		}
+	})
+	if err == nil && fault != nil && fault != syscall.EAGAIN {
+		err = fault
+	}
+	return max(n, 0), err
+}
+
+// write writes a batch: one system call for a plain socket, one for each 256 KiB
+// under TLS.
+func (s *socket) write(batch []segment) error {
+	if s.cork != nil {
+		s.cork.hold()
+		for i := range batch {
+			if _, err := s.Conn.Write(batch[i].b); err != nil {
+				return err
+			}
+		}
+		return s.cork.flush()
+	}
+	s.vec = s.vec[:0]
+	for i := range batch {
+		s.vec = append(s.vec, batch[i].b)
+	}
+	vec := s.vec // WriteTo consumes its receiver
+	_, err := vec.WriteTo(s.Conn)
+	clear(s.vec)
+	return err
+}
+
+// corked lies between TLS and the socket: it gathers the records of a batch, which
+// TLS would write one by one.
+type corked struct {
+	net.Conn
+	mu      sync.Mutex // the reader writes too, when TLS itself has something to say
+	held    bytes.Buffer
+	holding bool
+}
+
+const corkBytes = 256 << 10
+
+func (c *corked) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.holding {
+		return c.Conn.Write(b)
+	}
+	c.held.Write(b)
+	if c.held.Len() < corkBytes {
+		return len(b), nil
+	}
+	return len(b), c.out()
+}
+
+// hold gathers from here to flush.
+func (c *corked) hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holding = true
+}
+
+func (c *corked) flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holding = false
+	return c.out()
+}
+
+func (c *corked) out() error {
+	_, err := c.Conn.Write(c.held.Bytes())
+	c.held.Reset()
+	if c.held.Cap() > 2*corkBytes {
+		c.held = bytes.Buffer{}
+	}
+	return err
+}
+
+// secure puts TLS over a connection.
+func secure(c net.Conn, cfg *tls.Config, dialled bool) (*tls.Conn, *corked) {
+	cork := &corked{Conn: c}
+	if dialled {
+		return tls.Client(cork, cfg), cork
+	}
+	return tls.Server(cork, cfg), cork
+}
+
+var errNoRoots = errors.New("mesh: TLS without RootCAs: any certificate would do")
