@@ -24,6 +24,8 @@ type Consumer struct {
 	Random *rand.Rand // of the receiving goroutine only
 	// Quiet ends it when nothing has come for so long. 0: it goes on.
 	Quiet time.Duration
+	// Seen, if set, is told of every delivery.
+	Seen func(at time.Time)
 }
 
 // errVanished ends a link whose connection the consumer has dropped itself.
@@ -57,6 +59,7 @@ func (c *Consumer) AttachOnce(ctx context.Context, addr string) error {
 		return err
 	}
 	link := &link{Consumer: c, name: c.Oracle.Attached(c.Plan.Address), receiver: receiver}
+	defer c.Oracle.Detached(link.name) // before the connection is closed
 	return link.consume(ctx, socket)
 }
 
@@ -127,6 +130,9 @@ func (l *link) received(msg *amqp.Message) (oracle.ID, bool) {
 	if err != nil {
 		l.Oracle.Unreadable(l.Plan.Address, err)
 		return id, false
+	}
+	if l.Seen != nil {
+		l.Seen(at)
 	}
 	d := oracle.Delivery{Consumer: l.name, ID: id, At: at}
 	if h := msg.Header; h != nil {

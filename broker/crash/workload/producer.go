@@ -21,6 +21,10 @@ type Producer struct {
 	Name   uint32
 	Oracle *oracle.Oracle
 	Random *rand.Rand
+	// Patience is how long answers are awaited when the context has ended.
+	Patience time.Duration
+	// Seen, if set, is told of every accepted.
+	Seen func(at time.Time)
 }
 
 // Run sends until the connection or the context ends. Its errors are the
@@ -35,9 +39,12 @@ func (p *Producer) Run(ctx context.Context, addr string) {
 	if err != nil {
 		return
 	}
+	waiting, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(p.Patience, giveUp) })()
 	receipts := make(chan receipt, inFlight)
 	var answers sync.WaitGroup
-	answers.Go(func() { p.awaitAnswers(ctx, receipts) })
+	answers.Go(func() { p.awaitAnswers(waiting, receipts) })
 	p.sendAll(ctx, sender, receipts)
 	close(receipts)
 	answers.Wait()
@@ -90,7 +97,11 @@ func (p *Producer) awaitAnswers(ctx context.Context, receipts <-chan receipt) {
 		}
 		switch state.(type) {
 		case *amqp.StateAccepted:
-			p.Oracle.Accepted(r.id, time.Now())
+			now := time.Now()
+			p.Oracle.Accepted(r.id, now)
+			if p.Seen != nil {
+				p.Seen(now)
+			}
 		case *amqp.StateRejected, *amqp.StateReleased:
 			p.Oracle.Refused(r.id)
 		} // modified: the broker does not know either
