@@ -3,6 +3,7 @@ package journal
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -131,4 +132,27 @@ func TestOriginsSurvive(t *testing.T) {
 		require.EqualValues(t, i+1, last)
 		require.Len(t, r.all(1, 10), i+1)
 	}
+}
+
+// TestDumpShowsWherePacksCameFrom: of a pack that was forwarded and compressed.
+func TestDumpShowsWherePacksCameFrom(t *testing.T) {
+	o := memOptions()
+	r := newRig(t, o)
+	r.origin.Node, r.compress = 0xabc, true
+	r.do(func(b *queue.PackBuilder) {
+		b.Declare("q", nil)
+		b.Enqueue(1, 0, 0, make([]byte, 1000))
+		b.Setting("cluster", []byte("{}"))
+		b.Check()
+	})
+	require.Less(t, len(r.last), 500)
+	r.close()
+	var out strings.Builder
+	require.NoError(t, Dump(o.Dir, &out, DumpOptions{FS: o.FS, Records: true, Kinds: "L"}))
+	require.Equal(t, fmt.Sprintf(`L 0 1: term 1 type 0, %d bytes (1082 plain), 4 records at 1000000 ms, pack 1 of 0000000000000abc
+  declare "q" spec ""
+  enqueue q1 1000 bytes deadline 0
+  setting "cluster" = "{}"
+  check
+`, len(r.last)), out.String())
 }
