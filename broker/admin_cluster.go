@@ -44,8 +44,8 @@ func (c clusterAPI) Add(ctx context.Context, node, address string, report func(a
 }
 
 // Remove implements admin.Cluster.
-func (c clusterAPI) Remove(ctx context.Context, node string, report func(admin.Progress)) error {
-	return adminError(c.node.Remove(ctx, node, cluster.RemoveOptions{}, reporter(report)))
+func (c clusterAPI) Remove(ctx context.Context, node string, force bool, report func(admin.Progress)) error {
+	return adminError(c.node.Remove(ctx, node, cluster.RemoveOptions{Force: force}, reporter(report)))
 }
 
 // Drain implements admin.Cluster.
