@@ -37,19 +37,21 @@ func (e *StreamError) Error() string {
 //
 // Its methods are for one goroutine at a time.
 type Restore struct {
-	shard   *Shard
-	stage   restoreStage
-	err     error // of the first Write that failed
-	in      streamReader
-	tables  tableSet
-	next    *Shard // the state to be: nobody else knows it
-	bodies  bodyCheck
-	names   uint64 // how many queues have one
-	checked bool   // the states of all queues
-	key     []byte // scratch of row
-	value   []byte
-	index   uint64
-	marks   []mark
+	shard  *Shard
+	stage  restoreStage
+	err    error // of the first Write that failed
+	in     streamReader
+	tables tableSet
+	next   *Shard // the state to be: nobody else knows it
+	bodies bodyCheck
+	names  uint64 // how many queues have one
+	// ingested: there may be rows in Pebble.
+	ingested bool
+	checked  bool   // the states of all queues
+	key      []byte // scratch of row
+	value    []byte
+	index    uint64
+	marks    []mark
 }
 
 // restoreStage is how far a Restore is.
@@ -111,13 +113,17 @@ func (r *Restore) SetMark(name string, value []byte) { r.marks = append(r.marks,
 // stream's trailer and syncs it. The shard still has its old state. index is the
 // stream's.
 //
-// Errors: *StreamError, the store's failure.
+// Errors: *StreamError, what the disk says, the store's failure.
 func (r *Restore) Finish() (index uint64, err error) {
 	if r.stage != restoreWriting {
 		return 0, ErrClosed
 	}
+	if r.err == nil && !r.in.ended {
+		r.err = r.in.fail("the stream is cut off")
+	}
 	if r.err == nil {
-		r.err = r.finish()
+		r.ingested = true
+		r.err = r.shard.store.failure.or(r.ingest)
 	}
 	if r.err != nil {
 		return 0, r.err
@@ -126,17 +132,11 @@ func (r *Restore) Finish() (index uint64, err error) {
 	return r.index, nil
 }
 
-func (r *Restore) finish() error {
-	if !r.in.ended {
-		return r.in.fail("the stream is cut off")
-	}
+func (r *Restore) ingest() error {
 	if err := r.shard.store.failure.get(); err != nil {
 		return err
 	}
-	if err := r.tables.ingest(); err != nil {
-		return r.shard.fail("ingest a stream", err)
-	}
-	return nil
+	return r.failed(r.tables.ingest())
 }
 
 // Commit makes what was finished the state of the shard, in one step, and syncs:
@@ -150,11 +150,18 @@ func (r *Restore) Commit() error {
 	if r.stage != restoreFinished {
 		return ErrClosed
 	}
+	if err := r.shard.store.failure.or(r.commit); err != nil {
+		return err
+	}
+	r.stage = restoreOver
+	return nil
+}
+
+func (r *Restore) commit() error {
 	old, err := r.flip()
 	if err != nil {
 		return err
 	}
-	r.stage = restoreOver
 	s := r.shard
 	defer s.endRestore()
 	s.store.damage.repaired(s.sh, func(e *CorruptionError) bool { return e.LogIndex == 0 })
@@ -254,12 +261,11 @@ func (r *Restore) Abort() error {
 	if r.stage == restoreOver {
 		return nil
 	}
-	finished := r.stage == restoreFinished
 	r.stage = restoreOver
 	defer r.shard.endRestore()
-	if !finished {
-		_ = r.tables.abandon(nil)
+	_ = r.tables.abandon(nil) // Open removes what stays
+	if !r.ingested || r.shard.store.failure.get() != nil {
 		return nil
 	}
-	return r.shard.store.removeGeneration(r.next.space)
+	return r.shard.store.failure.or(func() error { return r.shard.store.removeGeneration(r.next.space) })
 }
