@@ -44,6 +44,7 @@ type Broker struct {
 
 	store     *journal.Store
 	shard     *shard
+	member    *cluster.Node // nil: standalone
 	listeners []*listener
 	admin     *admin.Server
 
