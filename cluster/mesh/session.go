@@ -147,7 +147,7 @@ func (s *session) send(h header, parts [][]byte) error {
 	case o.failed:
 		o.mu.Unlock()
 		return ErrNotConnected
-	case o.bytes > queueBytes && (h.kind == kindMessage || h.kind == kindCall):
+	case o.full(h):
 		o.mu.Unlock()
 		return ErrCongested
 	}

@@ -30,6 +30,7 @@ func newSocket(c net.Conn, cork *corked) *socket {
 	if tcp, plain := c.(*net.TCPConn); plain {
 		if raw, err := tcp.SyscallConn(); err == nil {
 			s.raw, s.try.attempt = raw, s.attempt
+			limitUnsent(raw)
 		}
 	}
 	return s
