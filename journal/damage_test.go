@@ -164,6 +164,31 @@ func TestADamagedTable(t *testing.T) {
 	}
 }
 
+// TestScrub finds what nobody has read, all of it, and nothing in a healthy shard.
+func TestScrub(t *testing.T) {
+	r := healthy(t)
+	rows, err := r.shard.Scrub(context.Background())
+	require.NoError(t, err)
+	require.NotZero(t, rows)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = r.shard.Scrub(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+
+	o := stocked(t)
+	damage(t, o, "L 0 2", flipLast)
+	damage(t, o, "Q 0.1 q1 #1", flipLast)
+	damage(t, o, "Q 0.1 q1 #3", flipLast)
+	damage(t, o, "I 0.1 q2", flipLast)
+	var d told
+	r = newRig(t, d.watch(o))
+	defer r.close()
+	found, err := r.shard.Scrub(context.Background())
+	require.Equal(t, "L 0 2", requireDamaged(t, err, "").Key, "the first")
+	require.Equal(t, rows-4, found)
+	require.ElementsMatch(t, []string{"L 0 2", "Q 0.1 q1 #1", "Q 0.1 q1 #3", "I 0.1 q2"}, d.take())
+}
+
 // tableOf is the path of the table that has a key.
 func tableOf(t *testing.T, r *rig, key []byte) string {
 	t.Helper()
