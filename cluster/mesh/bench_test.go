@@ -139,22 +139,26 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 // BenchmarkBusySender is how long a small message takes when its sender goes on
 // working, as it does in Raft: the reason for direct writes.
 func BenchmarkBusySender(b *testing.B) {
-	came := make(chan time.Time, 1)
-	from, _ := tcpPair(b, nil, func(_, to *Mesh) {
-		to.Handle(chNormal, func(Peer, []byte) { came <- time.Now() })
-	})
-	body := make([]byte, 1000)
-	var took []time.Duration
-	for b.Loop() {
-		began := time.Now()
-		if err := from.SendOwned("b", chNormal, body); err != nil {
-			b.Fatal(err)
-		}
-		for time.Since(began) < 100*time.Microsecond {
-		}
-		took = append(took, (<-came).Sub(began))
+	for name, configs := range map[string]map[string]*tls.Config{"plain": nil, "tls": certificates(b, "a", "b")} {
+		b.Run(name, func(b *testing.B) {
+			came := make(chan time.Time, 1)
+			from, _ := tcpPair(b, configs, func(_, to *Mesh) {
+				to.Handle(chNormal, func(Peer, []byte) { came <- time.Now() })
+			})
+			body := make([]byte, 1000)
+			var took []time.Duration
+			for b.Loop() {
+				began := time.Now()
+				if err := from.SendOwned("b", chNormal, body); err != nil {
+					b.Fatal(err)
+				}
+				for time.Since(began) < 100*time.Microsecond {
+				}
+				took = append(took, (<-came).Sub(began))
+			}
+			report(b, took)
+		})
 	}
-	report(b, took)
 }
 
 // BenchmarkUrgentUnderStreams is a heartbeat's round trip while three streams take

@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -90,5 +91,38 @@ func TestCloseUnderLoad(t *testing.T) {
 		all.Go(a.Close)
 		all.Go(b.Close)
 		all.Wait()
+	}
+}
+
+// A direct write of which the kernel takes a part is finished by the writer, in order.
+func TestPartOfADirectWrite(t *testing.T) {
+	for name, configs := range map[string]map[string]*tls.Config{"plain": nil, "tls": certificates(t, "a", "b")} {
+		t.Run(name, func(t *testing.T) {
+			gate := make(chan struct{})
+			came := make(chan []byte, 10_000)
+			a, _ := tcpPair(t, configs, func(_, b *Mesh) {
+				b.Handle(chNormal, func(_ Peer, data []byte) {
+					<-gate
+					came <- data
+				})
+			})
+			o := &a.route("b").out
+			sent := uint64(0)
+			for full := false; !full; sent++ {
+				body := append(binary.BigEndian.AppendUint64(nil, sent), make([]byte, 11_000)...)
+				require.NoError(t, a.SendOwned("b", chNormal, body))
+				for quiet := false; !quiet && !full; { // until the next send may write itself
+					o.mu.Lock()
+					quiet = !o.writing && time.Since(o.wrote) > quietFor
+					full = o.writing && time.Since(o.wrote) > 100*time.Millisecond
+					o.mu.Unlock()
+				}
+			}
+			require.NoError(t, a.SendOwned("b", chNormal, binary.BigEndian.AppendUint64(nil, sent)))
+			close(gate)
+			for i := range sent + 1 {
+				require.Equal(t, i, binary.BigEndian.Uint64(<-came))
+			}
+		})
 	}
 }
