@@ -103,8 +103,15 @@ func readError(key []byte, err error) error {
 }
 
 // Damaged is the first damage that was found in the shard's rows since it was
-// loaded or restored, nil if there is none.
-func (s *Shard) Damaged() *CorruptionError { return s.store.damage.first(s.sh) }
+// loaded or restored, nil if there is none. For a broken shard it is what keeps it
+// from being loaded.
+func (s *Shard) Damaged() *CorruptionError {
+	var e *CorruptionError
+	if errors.As(s.unfit(), &e) {
+		return e
+	}
+	return s.store.damage.first(s.sh)
+}
 
 // tableKey is the Key of damage that a compaction has found.
 func tableKey(path string) string { return "table " + path }

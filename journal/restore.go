@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -35,9 +36,11 @@ func (e *StreamError) Error() string {
 // them as they come, so that nothing is read again. Until Commit the log is
 // kept from the stream's index on, so that the shard can go on there.
 //
-// Its methods are for one goroutine at a time.
+// Its methods may be called by different goroutines: Abort ends a Write.
 type Restore struct {
-	shard  *Shard
+	shard *Shard
+
+	mu     sync.Mutex // held by every method
 	stage  restoreStage
 	err    error // of the first Write that failed
 	in     streamReader
@@ -107,7 +110,11 @@ func (s *Shard) endRestore() {
 }
 
 // SetMark makes Commit also set a mark of the shard, in the same step.
-func (r *Restore) SetMark(name string, value []byte) { r.marks = append(r.marks, mark{name, value}) }
+func (r *Restore) SetMark(name string, value []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marks = append(r.marks, mark{name, value})
+}
 
 // Finish says that the stream has ended: it holds what was written against the
 // stream's trailer and syncs it. The shard still has its old state. index is the
@@ -115,6 +122,8 @@ func (r *Restore) SetMark(name string, value []byte) { r.marks = append(r.marks,
 //
 // Errors: *StreamError, what the disk says, the store's failure.
 func (r *Restore) Finish() (index uint64, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.stage != restoreWriting {
 		return 0, ErrClosed
 	}
@@ -147,6 +156,8 @@ func (r *Restore) ingest() error {
 //
 // Errors: ErrStaleStream (the old state stays, Abort follows), the store's failure.
 func (r *Restore) Commit() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.stage != restoreFinished {
 		return ErrClosed
 	}
@@ -258,6 +269,8 @@ func (s *Shard) adopt(x *Shard, index uint64) {
 
 // Abort removes what was written. After Commit it does nothing.
 func (r *Restore) Abort() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.stage == restoreOver {
 		return nil
 	}

@@ -11,6 +11,8 @@ import (
 // Errors: *StreamError, and what the disk says: a full one ends the restore, not the
 // store.
 func (r *Restore) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.stage != restoreWriting {
 		return 0, ErrClosed
 	}
