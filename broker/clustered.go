@@ -71,7 +71,7 @@ func (b *Broker) openNode() error {
 		}
 		cfg.Listener, cfg.TLS = listener, tls
 		cfg.Advertise, cfg.Dial = c.Advertised(), b.around.Dial
-		cfg.Peers = peersOf(c.Peers)
+		cfg.Peers = peersOf(c)
 	}
 	node, err := cluster.OpenNode(cfg)
 	if err != nil {
@@ -88,10 +88,14 @@ func (b *Broker) openNode() error {
 	return nil
 }
 
-func peersOf(list []config.Peer) []cluster.Peer {
-	peers := make([]cluster.Peer, 0, len(list))
-	for _, p := range list {
+// peersOf are the configured peers, and this node itself, also if it joins.
+func peersOf(c *config.Cluster) []cluster.Peer {
+	peers := make([]cluster.Peer, 0, len(c.Peers)+1)
+	for _, p := range c.Peers {
 		peers = append(peers, cluster.Peer{ID: p.ID, Address: p.Address})
+	}
+	if !c.Founder() {
+		peers = append(peers, cluster.Peer{ID: c.Node, Address: c.Advertised()})
 	}
 	return peers
 }

@@ -20,6 +20,8 @@ func TestMain(m *testing.M) {
 	// A store that has failed leaves Pebble open: see journal.Store.Close.
 	const pebble = "github.com/cockroachdb/pebble/v2"
 	goleak.VerifyTestMain(m,
+		// Raft may end without an answer, see cluster.await.
+		goleak.IgnoreTopFunction("github.com/hashicorp/raft.(*deferError).Error"),
 		goleak.IgnoreAnyFunction(pebble+".(*cleanupManager).mainLoop"),
 		goleak.IgnoreAnyFunction(pebble+".(*ConcurrencyLimitScheduler).periodicGranter"),
 		goleak.IgnoreAnyFunction(pebble+"/record.(*LogWriter).flushLoop"),
