@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,7 +22,7 @@ import (
 type fleet struct {
 	binary  string
 	cluster *brokerproc.Cluster
-	network *network // nil: standalone
+	network network // nil: standalone
 	log     *logs
 	// ended is told of a process that has ended though nobody ended it.
 	ended func(node string)
@@ -32,16 +33,19 @@ type fleet struct {
 	next    int             // which member operators ask next
 }
 
-// newFleet plans nodes below dir and starts nothing.
-func newFleet(binary, dir string, nodes int) (*fleet, error) {
+// newFleet plans nodes below dir, in a network of a kind (see newNetwork), and
+// starts nothing.
+func newFleet(binary, dir, kind string, nodes int) (*fleet, error) {
 	f := &fleet{binary: binary, log: &logs{dir: dir, open: map[string]*os.File{}}, down: map[string]bool{}}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	if nodes > 1 {
-		f.network = newNetwork(f.whose)
-	}
 	var failed error
+	if nodes > 1 {
+		if f.network, failed = newNetwork(kind, f.whose); failed != nil {
+			return nil, failed
+		}
+	}
 	cluster, err := brokerproc.PlanCluster(brokerproc.ClusterOptions{
 		Binary: binary, Dir: dir, Nodes: nodes,
 		Edit: func(m *brokerproc.Member) {
@@ -54,8 +58,7 @@ func newFleet(binary, dir string, nodes int) (*fleet, error) {
 		err = failed
 	}
 	if err != nil {
-		f.close()
-		return nil, err
+		return nil, errors.Join(err, f.close())
 	}
 	f.cluster = cluster
 	f.members = slices.Clone(cluster.Nodes)
@@ -72,13 +75,7 @@ func (f *fleet) edit(m *brokerproc.Member) error {
 	if f.network == nil {
 		return nil
 	}
-	real := m.Cluster
-	if m.Cluster, err = f.network.publish(m.ID, real); err != nil {
-		return err
-	}
-	// The last of two flags counts: it listens there and is known as here.
-	m.Flags = append(m.Flags, "--cluster-listen", real, "--cluster-advertise", m.Cluster)
-	return nil
+	return f.network.place(m)
 }
 
 // whose names the node that has a local TCP port.
@@ -238,14 +235,15 @@ func (f *fleet) replace(old *brokerproc.Node) (*brokerproc.Node, error) {
 }
 
 // close kills what runs.
-func (f *fleet) close() {
+func (f *fleet) close() error {
 	for _, n := range f.nodes() {
 		f.kill(n)
 	}
+	defer f.log.close()
 	if f.network != nil {
-		f.network.close()
+		return f.network.close()
 	}
-	f.log.close()
+	return nil
 }
 
 // logs are the nodes' outputs, one file for each.

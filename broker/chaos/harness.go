@@ -55,7 +55,7 @@ type harness struct {
 
 // newHarness prepares a run in dir.
 func newHarness(s settings, binary, dir string, say func(string, ...any)) (*harness, error) {
-	f, err := newFleet(binary, dir, s.nodes)
+	f, err := newFleet(binary, dir, s.network, s.nodes)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +93,12 @@ func (h *harness) chooseFaults(s settings) error {
 	}
 	choose := func(from []kind) (kinds []kind) {
 		for _, k := range from {
+			if h.network != nil && s.wants(k.name) {
+				if why := h.network.cannot(k.name); why != "" {
+					h.result.Skipped = append(h.result.Skipped, k.name+": "+why)
+					continue
+				}
+			}
 			if s.wants(k.name) && s.nodes >= k.nodes && (k.name != "disk-full" || h.disk != nil) {
 				kinds = append(kinds, k)
 			}
@@ -121,18 +127,17 @@ func (h *harness) run(ctx context.Context, duration time.Duration) (*Result, err
 	return h.result, err
 }
 
-func (h *harness) breakAndCount(ctx context.Context, duration time.Duration) error {
-	defer h.fleet.close()
+func (h *harness) breakAndCount(ctx context.Context, duration time.Duration) (err error) {
 	if h.disk != nil {
-		defer func() { _ = h.disk.unmount() }() // only memory
+		defer func() { err = errors.Join(err, h.disk.unmount()) }()
 	}
+	defer func() { err = errors.Join(err, h.fleet.close()) }()
 	if err := h.startAll(ctx); err != nil {
 		return err
 	}
 	h.say("%d nodes are ready", len(h.nodes()))
 	t := startTraffic(ctx, h.fleet, h.oracle, h.pauses, h.plans, rand.New(rand.NewPCG(h.random.Uint64(), 1)))
-	err := h.episodes(ctx, duration)
-	if err == nil {
+	if err = h.episodes(ctx, duration); err == nil {
 		err = h.settleDown(ctx)
 	}
 	t.stop()
@@ -240,7 +245,9 @@ func (h *harness) drawOf(kinds []kind) *kind {
 func (h *harness) heal(ctx context.Context) error {
 	began := time.Now()
 	if h.network != nil {
-		h.network.heal()
+		if err := h.network.heal(); err != nil {
+			return err
+		}
 	}
 	if err := h.startAll(ctx); err != nil {
 		h.oracle.Blame(oracle.Stuck, fmt.Sprintf("all is healed, but: %v", err))
