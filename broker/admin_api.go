@@ -276,7 +276,7 @@ func (b *Broker) Metrics() admin.Metrics {
 	m := &b.metrics
 	t := b.totals()
 	store := b.store.Metrics()
-	return admin.Metrics{
+	shown := admin.Metrics{
 		Received:  m.received.Load(),
 		Accepted:  m.accepted.Load(),
 		Refused:   m.refusedBy.read(),
@@ -321,4 +321,11 @@ func (b *Broker) Metrics() admin.Metrics {
 		PackRecords:       m.packRecords,
 		PerQueue:          b.queueMetrics(),
 	}
+	if b.clustered() {
+		for _, s := range b.shards() {
+			shown.Shards = append(shown.Shards, shardMetrics(s.id, s.group.Stats(), s.relay.linksAway(), s.commitLatency))
+		}
+		shown.Peers = peerMetrics(b.mesh().Peers())
+	}
+	return shown
 }

@@ -278,6 +278,7 @@ func (p *producer) detached() {
 	b.names.release(p.name)
 	b.metrics.linksIn.Add(-1)
 	p.addr.removeProducer(p)
+	p.addr.shard.producers.Add(-1)
 	p.forgetIfAnswered()
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"entrepot/broker/admin"
 	"entrepot/cluster"
 	"entrepot/journal"
 	"entrepot/queue"
@@ -37,6 +38,9 @@ type shard struct {
 	busy    gate    // shut while the log is behind
 	adrift  gate    // shut while nobody leads, as far as this node knows
 
+	commitLatency *admin.Histogram // of our packs
+	producers     atomic.Int64     // links of this node
+
 	repairing atomic.Bool // the replica is damaged, and not read
 
 	tasks   sync.WaitGroup // goroutines of reigns
@@ -55,8 +59,10 @@ func newShard(b *Broker, id uint16, j *journal.Shard) *shard {
 		broker:  b,
 		log:     b.log.With("shard", id),
 		journal: j,
-		started: make(chan struct{}),
-		routed:  make(chan struct{}),
+
+		commitLatency: admin.NewLatencyHistogram(),
+		started:       make(chan struct{}),
+		routed:        make(chan struct{}),
 	}
 	s.relay = newRelay(s)
 	s.adrift.close()
@@ -68,12 +74,18 @@ func (s *shard) start(node *cluster.Node, cfg cluster.Config) (err error) {
 	defer close(s.started)
 	cfg.Shard, cfg.FSM = s.id, s
 	cfg.OnLeader, cfg.OnRoute = s.led, s.route
-	cfg.OnFatal, cfg.OnPack = s.broker.fatal, s.broker.metrics.pack
+	cfg.OnFatal, cfg.OnPack = s.broker.fatal, s.packed
 	if s.group, err = node.StartGroup(cfg); err != nil {
 		return err
 	}
 	s.batcher = s.group.Batcher()
 	return nil
+}
+
+// packed is told of every pack of this node that was applied.
+func (s *shard) packed(p cluster.PackStats) {
+	s.broker.metrics.pack(p)
+	s.commitLatency.Observe(int64(p.Commit))
 }
 
 // led is told by the group when this node begins or ends to lead.
