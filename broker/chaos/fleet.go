@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -187,16 +188,17 @@ func (f *fleet) shards(ctx context.Context) (int, error) {
 }
 
 // operate runs "entrepot cluster ARGS" against any node that runs, until it works
-// or ctx ends: what an operator would do who knows that something is broken.
+// or ctx ends, and gives its standard output: what an operator would do who knows that something is broken.
 func (f *fleet) operate(ctx context.Context, args ...string) (out []byte, err error) {
 	for {
 		if n := f.someNode(); n != nil {
 			cmd := exec.CommandContext(ctx, f.binary, append(append([]string{"cluster"}, args...), "--http", n.HTTP, "--timeout", "20s")...)
-			out, err = cmd.CombinedOutput()
-			if err == nil {
+			var progress bytes.Buffer
+			cmd.Stderr = &progress
+			if out, err = cmd.Output(); err == nil {
 				return out, nil
 			}
-			err = fmt.Errorf("%v: %w: %s", cmd.Args[1:], err, out)
+			err = fmt.Errorf("%v: %w: %s", cmd.Args[1:], err, bytes.TrimSpace(progress.Bytes()))
 		}
 		select {
 		case <-ctx.Done():
