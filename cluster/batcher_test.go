@@ -48,7 +48,7 @@ func (r *fakeRaft) applyAs(i int, result Result) {
 		panic(err)
 	}
 	r.b.committed(h.Origin, r.packs[i])
-	r.b.applied(h.Origin, r.packs[i], result, false)
+	r.b.applied(h.Origin, uint64(i+1), r.packs[i], result, false)
 }
 
 // records lists the payloads of pack i.

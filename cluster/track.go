@@ -123,7 +123,7 @@ func (b *Batcher) committed(o queue.Origin, data []byte) {
 // applied is told by the FSM what it answered, and tells the waiters if the pack is
 // ours. In a busy group it then lets those waiters bring their next records, before
 // it cuts the next pack.
-func (b *Batcher) applied(o queue.Origin, data []byte, r Result, failed bool) {
+func (b *Batcher) applied(o queue.Origin, index uint64, data []byte, r Result, failed bool) {
 	b.mu.Lock()
 	p := b.find(o)
 	if p == nil {
@@ -139,7 +139,7 @@ func (b *Batcher) applied(o queue.Origin, data []byte, r Result, failed bool) {
 		err = ErrUnknownOutcome
 	case r.Verdict == queue.PackGap:
 		b.holding = false
-		b.gap(p, data)
+		b.gap(p, index, data)
 		b.End()
 		return
 	}
