@@ -166,6 +166,9 @@ const formEvery = 200 * time.Millisecond
 // Errors: ErrRefused (wrapped, with the reason) when waiting can't help;
 // ctx's.
 func (n *Node) Form(ctx context.Context) (Formation, error) {
+	if c := n.identity().Char; c != nil {
+		n.learnAddresses(c.Addresses)
+	}
 	n.mesh.Start()
 	n.address(view{}, time.Now())
 	f := &forming{

@@ -39,6 +39,10 @@ func (n *Node) keepOnce(now time.Time) {
 		n.noteFact("the settings can't be read", err.Error())
 		return
 	}
+	if mine := n.identity().Char; v.charter != nil && v.charter.Cluster != mine.Cluster {
+		n.fatal(fmt.Errorf("%w: the identity of the data directory says cluster %s, its settings say %s", ErrRefused, mine.Cluster, v.charter.Cluster))
+		return
+	}
 	n.current.Store(&v)
 	n.keepLevel(v)
 	n.address(v, now)
