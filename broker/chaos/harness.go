@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"entrepot/broker/crash/oracle"
@@ -151,13 +152,23 @@ func (h *harness) breakAndCount(ctx context.Context, duration time.Duration) (er
 	if err := h.compareReplicas(ctx); err != nil {
 		return err
 	}
-	for _, n := range h.nodes() {
-		if err := h.fleet.stop(n); err != nil {
-			h.oracle.Blame(oracle.Unclean, fmt.Sprintf("%s after SIGTERM: %v", n.ID, err))
-		}
-	}
+	h.stopAll()
 	h.result.Report = h.oracle.Finish(drained)
 	return nil
+}
+
+// stopAll ends all nodes in order, at the same time: the last one alone could not
+// finish what needs a majority.
+func (h *harness) stopAll() {
+	var stopping sync.WaitGroup
+	for _, n := range h.nodes() {
+		stopping.Go(func() {
+			if err := h.fleet.stop(n); err != nil {
+				h.oracle.Blame(oracle.Unclean, fmt.Sprintf("%s after SIGTERM: %v", n.ID, err))
+			}
+		})
+	}
+	stopping.Wait()
 }
 
 // episodes strikes again and again: each time a fault, or one of a process and one

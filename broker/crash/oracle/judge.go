@@ -33,8 +33,8 @@ func (o *Oracle) Delivered(d Delivery) bool {
 	o.judgeExistence(c, m)
 	o.judgeOrder(c, m)
 	o.judgeTTL(m, d)
-	if d.DeliveryCount < m.failed {
-		o.blame(CountFell, c.queue, d.ID, "delivery-count %d after %d confirmed failures", d.DeliveryCount, m.failed)
+	if least := o.failures(c, m); d.DeliveryCount < least {
+		o.blame(CountFell, c.queue, d.ID, "delivery-count %d after %d confirmed failures", d.DeliveryCount, least)
 	}
 	if m.deliveries > 0 {
 		o.report.Redelivered++

@@ -1,6 +1,9 @@
 package oracle
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A cluster's clients live on while nodes and network fail, so nobody can say of a
 // moment that nothing from before it is still on its way. What the broker may do
@@ -75,6 +78,16 @@ func (o *Oracle) Calm() {
 // was confirmed can have been on its way since before that.
 func (o *Oracle) mayBeStale(c *consumer, m *message) bool {
 	return m.settle == settleConfirmed && o.weather.disturbed && c.attached < m.confirmed
+}
+
+// failures is how many failures of a message a delivery to c must know of: in bad
+// weather, those that were confirmed before the link was there.
+func (o *Oracle) failures(c *consumer, m *message) uint32 {
+	known := len(m.failed)
+	if o.weather.disturbed {
+		known, _ = slices.BinarySearch(m.failed, c.attached)
+	}
+	return uint32(known)
 }
 
 // delay is what may hold up a delivery now.

@@ -162,3 +162,18 @@ func TestADeliveryMayBeHeldUpInBadWeather(t *testing.T) {
 	late((*story).Disturb).want(t)
 	late(func(s *story) { s.Disturb(); s.Calm() }).want(t, Late)
 }
+
+func TestAStaleDeliveryDoesNotKnowOfLaterFailures(t *testing.T) {
+	s := newClusterStory()
+	s.store(1)
+	old, quick := s.Attached("q"), s.Attached("q")
+	s.Disturb()
+	s.deliver(quick, 1)
+	s.settle(t, quick, 1, Fail)
+	s.deliverCounted(old, 1, 0) // on its way since before
+	s.settle(t, old, 1, Release)
+	young := s.Attached("q")
+	s.deliverCounted(young, 1, 0)
+	s.settle(t, young, 1, Accept)
+	s.want(t, CountFell)
+}
