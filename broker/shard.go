@@ -2,9 +2,11 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"entrepot/broker/admin"
 	"entrepot/cluster"
@@ -124,14 +126,30 @@ func (s *shard) stop(ctx context.Context) error {
 	if s.group == nil { // it did not start
 		return nil
 	}
+	if s.adrift.shut.Load() { // nobody is there to finish anything
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, adriftGrace)
+		defer cancel()
+	}
 	err := s.group.Stop(ctx)
+	if errors.Is(err, context.DeadlineExceeded) { // clients have heard of nothing that is not so
+		s.log.Warn("records in flight were not finished, their senders know nothing of them", "error", err)
+		err = nil
+	}
 	s.led(false, 0)
 	s.tasks.Wait()
 	return err
 }
 
+// adriftGrace is how long a node that stops waits for a leader to finish what its
+// clients have sent.
+const adriftGrace = 500 * time.Millisecond
+
 // quiesce waits until everything that was gathered so far has been answered.
 func (s *shard) quiesce(ctx context.Context) {
+	if s.adrift.shut.Load() {
+		return
+	}
 	// A record that says nothing: no deadline is at or before 0.
 	_, err := s.proposeAndWait(ctx, func(b *queue.PackBuilder) { b.Expire(0, nil) })
 	if err != nil {
