@@ -186,6 +186,7 @@ type groupWorld struct {
 	runs  uint64
 	ids   []string
 	tune  func(*Config)
+	quiet bool
 }
 
 // groupMember is one node: what survives a crash, and the process if there is one.
@@ -248,9 +249,13 @@ func (w *groupWorld) start(id string, voters []string) *groupMember {
 		}
 	}
 	m.mesh.Start()
+	level := slog.LevelDebug
+	if w.quiet {
+		level = slog.LevelError + 1
+	}
 	cfg := Config{
 		NodeID: id, Hub: hub, Origin: m.origin, Voters: voters, Stable: m.stable, Streams: m.fsm, FSM: m.fsm,
-		Logger: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", id),
+		Logger: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: level})).With("node", id),
 		OnRoute: func(r Route) {
 			m.mu.Lock()
 			defer m.mu.Unlock()

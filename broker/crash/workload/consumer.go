@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/go-amqp"
 
 	"entrepot/broker/crash/oracle"
+	"entrepot/protocol/amqp/wire"
 )
 
 // settlers is how many outcomes a consumer may have waiting for confirmation.
@@ -43,17 +44,20 @@ func (c *Consumer) Run(ctx context.Context, addr string) {
 func (c *Consumer) AttachOnce(ctx context.Context, addr string) error {
 	attaching, attached := limited(ctx, c.AttachLimit)
 	defer attached()
-	socket, err := new(net.Dialer).DialContext(attaching, "tcp", addr)
+	plain, err := new(net.Dialer).DialContext(attaching, "tcp", addr)
 	if err != nil {
 		return err
 	}
+	socket := newAnswers(plain)
 	defer socket.Close()
 	conn, session, err := dialOver(attaching, socket)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	receiver, err := session.NewReceiver(attaching, c.Plan.Address, &amqp.ReceiverOptions{
+	link := &link{Consumer: c, socket: socket, name: c.Oracle.Attached(c.Plan.Address)} // first: what comes is younger
+	defer c.Oracle.Detached(link.name)                                                  // before the connection is closed
+	link.receiver, err = session.NewReceiver(attaching, c.Plan.Address, &amqp.ReceiverOptions{
 		Credit: c.Plan.Credit,
 		// The broker settles second: only so is a settle ever confirmed
 		// [amqp-transport 2.6.12].
@@ -62,15 +66,14 @@ func (c *Consumer) AttachOnce(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	link := &link{Consumer: c, name: c.Oracle.Attached(c.Plan.Address), receiver: receiver}
-	defer c.Oracle.Detached(link.name) // before the connection is closed
-	return link.consume(ctx, socket)
+	return link.consume(ctx)
 }
 
 // link is a consumer while it is attached.
 type link struct {
 	*Consumer
 	name     oracle.Consumer
+	socket   *answers
 	receiver *amqp.Receiver
 }
 
@@ -83,7 +86,7 @@ type decided struct {
 
 // consume receives in order in this goroutine, and settles in others, because
 // each of those waits for its confirmation.
-func (l *link) consume(ctx context.Context, socket net.Conn) error {
+func (l *link) consume(ctx context.Context) error {
 	work := make(chan decided)
 	var settling sync.WaitGroup
 	for range settlers {
@@ -106,7 +109,7 @@ func (l *link) consume(ctx context.Context, socket net.Conn) error {
 		}
 		if l.Random.Float64() < l.Plan.Vanish {
 			l.Oracle.Detached(l.name) // first: the broker may act on the next line at once
-			socket.Close()
+			l.socket.Close()
 			return errVanished
 		}
 	}
@@ -157,9 +160,15 @@ func (l *link) settle(ctx context.Context, d decided) {
 	if !l.Oracle.Settling(l.name, d.id, d.out) {
 		return
 	}
-	if l.dispose(ctx, d) == nil {
+	if l.dispose(ctx, d) == nil && l.socket.agreed(d.msg.DeliveryTag, states[d.out]) {
 		l.Oracle.Settled(d.id, d.out)
 	}
+}
+
+// states are the outcomes on the wire.
+var states = map[oracle.Outcome]wire.StateKind{
+	oracle.Accept: wire.StateAccepted, oracle.Reject: wire.StateRejected,
+	oracle.Release: wire.StateReleased, oracle.Fail: wire.StateModified,
 }
 
 func (l *link) dispose(ctx context.Context, d decided) error {
