@@ -56,8 +56,8 @@ type Batcher struct {
 	seq    uint64 // the last number given
 	epoch  uint64 // grows with every rewind
 	line   []*Pack
-	next   int // line[:next] were sent in this epoch
-	flying int // so many of them are on their way
+	next   int    // line[:next] were sent in this epoch
+	flying int    // so many of them are on their way
 	toldAt uint64 // the newest entry that a leader said one of ours was applied in
 	// handing is being sealed and handed over by a goroutine without the lock.
 	handing *Pack

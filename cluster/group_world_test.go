@@ -185,7 +185,7 @@ type groupWorld struct {
 	nodes map[string]*groupMember
 	runs  uint64
 	ids   []string
-	tune  func(*Config)
+	tune  []func(*Config)
 	quiet bool
 }
 
@@ -205,9 +205,9 @@ type groupMember struct {
 }
 
 // inWorld runs f with n nodes that have formed a group.
-func inWorld(t *testing.T, n int, f func(w *groupWorld)) {
+func inWorld(t *testing.T, n int, f func(w *groupWorld), tune ...func(*Config)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &groupWorld{t: t, net: memnet.New(1), nodes: map[string]*groupMember{}}
+		w := &groupWorld{t: t, net: memnet.New(1), nodes: map[string]*groupMember{}, tune: tune}
 		w.net.SetLink(memnet.Any, memnet.Any, memnet.Link{Latency: time.Millisecond})
 		for i := range n {
 			w.ids = append(w.ids, fmt.Sprint("n", i+1))
@@ -243,7 +243,7 @@ func (w *groupWorld) start(id string, voters []string) *groupMember {
 	})
 	require.NoError(w.t, err)
 	hub := NewHub(m.mesh)
-	for _, other := range append(slices.Clone(w.ids), "n4", "n5") {
+	for _, other := range []string{"n1", "n2", "n3", "n4"} {
 		if other != id {
 			m.mesh.SetAddress(other, other+":1")
 		}
@@ -267,8 +267,8 @@ func (w *groupWorld) start(id string, voters []string) *groupMember {
 			m.leads = append(m.leads, lead)
 		},
 	}
-	if w.tune != nil {
-		w.tune(&cfg)
+	for _, f := range w.tune {
+		f(&cfg)
 	}
 	m.Group, err = open(cfg, m.log, memMarks{m.log})
 	require.NoError(w.t, err)

@@ -59,11 +59,14 @@ func (r *nodeRig) load(id string, shard uint16) (stop func() int) {
 			if err == nil {
 				accepted++
 			}
-			<-time.After(5 * time.Millisecond)
+			select {
+			case <-time.After(5 * time.Millisecond):
+			case <-ctx.Done():
+			}
 		}
 		done <- accepted
 	}()
-	r.t.Cleanup(cancel)
+	r.ends = append(r.ends, cancel)
 	return func() int { cancel(); return <-done }
 }
 
@@ -341,9 +344,10 @@ func TestVerifyFindsAndRepairs(t *testing.T) {
 			odd = "n2"
 		}
 		r.tamper(odd, 1)
+		r.pass(100 * time.Millisecond)
 		v, err := r.nodes["n3"].Verify(r.within(time.Minute), nil)
 		require.NoError(t, err)
-		require.False(t, v.Equal)
+		require.False(t, v.Equal, "%s: %+v", odd, v)
 		for _, x := range v.Shards[1].Replicas {
 			require.Equal(t, x.Node == odd, x.State == VerifiedDifferent, x)
 		}

@@ -24,6 +24,7 @@ type nodeRig struct {
 	net   *memnet.Network
 	disks map[string]*disk
 	nodes map[string]*rigNode
+	ends  []context.CancelFunc // of what the test runs beside
 }
 
 // disk is what is left of a node when its process ends.
@@ -65,6 +66,9 @@ func inNodes(t *testing.T, f func(t *testing.T, r *nodeRig)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &nodeRig{t: t, net: memnet.New(1), disks: map[string]*disk{}, nodes: map[string]*rigNode{}}
 		defer func() { // also after FailNow, or the bubble would hide why
+			for _, end := range r.ends {
+				end()
+			}
 			for id := range r.nodes {
 				r.stop(id)
 			}
