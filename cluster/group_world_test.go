@@ -85,6 +85,8 @@ func (r *fakeReplica) AppliedIndex() uint64 {
 	return r.state.Index
 }
 
+func (r *fakeReplica) StateBytes() uint64 { return 0 }
+
 func (r *fakeReplica) OriginSeq(node uint64) (uint64, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
