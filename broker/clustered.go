@@ -88,14 +88,12 @@ func (b *Broker) openNode() error {
 	return nil
 }
 
-// peersOf are the configured peers, and this node itself, also if it joins.
+// peersOf are the configured peers. A node that is not one of them joins, and never
+// founds a cluster; without any it is a cluster of one.
 func peersOf(c *config.Cluster) []cluster.Peer {
-	peers := make([]cluster.Peer, 0, len(c.Peers)+1)
+	peers := make([]cluster.Peer, 0, len(c.Peers))
 	for _, p := range c.Peers {
 		peers = append(peers, cluster.Peer{ID: p.ID, Address: p.Address})
-	}
-	if !c.Founder() {
-		peers = append(peers, cluster.Peer{ID: c.Node, Address: c.Advertised()})
 	}
 	return peers
 }
