@@ -17,9 +17,10 @@ import (
 //
 //  1. A peer knows the charter of a cluster: this node never founds another one.
 //     Is it a founder with these very data, it begins. Else it asks to join.
-//  2. A majority of the peers is empty, here, and was given the same list and the
-//     same number of shards: they found a cluster (foundation.go). They wait
-//     FormGrace for the rest, so that a node that has data can still say so.
+//  2. It is one of its peers, and a majority of them is empty, here, and was given
+//     the same list and the same number of shards: they found a cluster
+//     (foundation.go). They wait FormGrace for the rest, so that a node that has
+//     data can still say so.
 //  3. It waits, and says for whom.
 //
 // To join is to be recorded by the leader of shard 0: node/<id> with the data id. Only
@@ -97,6 +98,9 @@ func (f *forming) next(now time.Time, chosen *charter, sights []sight) step {
 	}
 	if chosen != nil {
 		return f.enter(chosen)
+	}
+	if !slices.Contains(f.voters, f.self) {
+		return step{kind: stepWait, reason: fmt.Sprintf("%s is not one of the peers %s: waiting for one of them to be of a cluster that it can be added to", f.self, strings.Join(f.voters, ", "))}
 	}
 	empty, reason := f.likeMinded(sights)
 	if len(empty) < majority(len(f.voters)) {

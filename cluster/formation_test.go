@@ -54,6 +54,15 @@ func TestFormingCountsTheLikeMindedOnly(t *testing.T) {
 	require.Equal(t, stepWait, f.next(now, nil, []sight{stranger}).kind, "it is not one of the peers")
 }
 
+func TestFormingIsForPeers(t *testing.T) {
+	f, now := newForming(), time.Unix(0, 0)
+	f.self = "n4"
+	s := f.next(now, nil, []sight{empty("n1"), empty("n2"), empty("n3")})
+	require.Equal(t, stepWait, s.kind, "it is to be added to what they found")
+	s = f.next(now, nil, []sight{{Node: "n1", Charter: &charter{Cluster: "c", Shards: 3}}})
+	require.Equal(t, stepJoin, s.kind)
+}
+
 func TestFormingEntersWhatExists(t *testing.T) {
 	now := time.Unix(0, 0)
 	c := &charter{Cluster: "c", Shards: 3, Voters: []string{"n1", "n2", "n3"}, Founders: map[string]string{"n1": "d1", "n2": "d2"}}

@@ -202,7 +202,7 @@ func TestGrowAndShrinkUnderLoad(t *testing.T) {
 		r.declareIn("n1", 1)
 		stop := r.load("n1", 1)
 		for _, id := range ids[1:] {
-			r.start(id, append(peersOf("n1"), Peer{id, nodeAddress(id)}), nil)
+			r.start(id, peersOf("n1"), nil)
 			r.until(id+" says what it waits for", func() bool { return r.nodes[id].Waiting() != "" })
 			var steps []Progress
 			require.NoError(t, r.nodes["n1"].Add(r.within(time.Minute), id, nodeAddress(id), func(p Progress) { steps = append(steps, p) }))

@@ -104,7 +104,7 @@ func TestOpenNodeRefuses(t *testing.T) {
 		}{
 			{"another id", "n2", nil, alone, ErrOtherNode},
 			{"another number of shards", "n1", nil, func(c *NodeConfig) { alone(c); c.Shards = 3 }, ErrRefused},
-			{"not one of its peers", "n1", peersOf("n2", "n3"), nil, ErrInvalid},
+			{"not one of its peers, which can't be asked", "n1", peersOf("n2"), alone, ErrInvalid},
 			{"a peer twice", "n1", peersOf("n1", "n1"), nil, ErrInvalid},
 			{"peers, but nowhere to reach it", "n1", three, alone, ErrInvalid},
 			{"too many shards", "n1", nil, func(c *NodeConfig) { alone(c); c.Shards = 1000 }, ErrInvalid},
