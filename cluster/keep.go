@@ -139,9 +139,11 @@ func foundingSettings(c *charter) []setting {
 // said is the last hello of a peer, or this node's own.
 func (n *Node) said(id string) (metPeer, bool) {
 	if id == n.cfg.ID {
+		n.mu.Lock()
+		defer n.mu.Unlock()
 		return metPeer{hello: hello{
-			Node: n.cfg.ID, Data: n.identity().Data, Address: n.cfg.Advertise, Level: n.cfg.KnownLevel,
-		}, incarnation: n.incarnation}, true
+			Node: n.cfg.ID, Data: n.id.Data, Address: n.cfg.Advertise, Level: n.cfg.KnownLevel,
+		}, incarnation: n.incarnation, leaving: n.leaving}, true
 	}
 	return n.peers.get(id)
 }
