@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"entrepot/broker/brokerproc"
+	"entrepot/broker/crash/workload"
 )
 
 // fleet is the processes under test: one standalone broker, or the members of a
@@ -105,6 +106,12 @@ func (f *fleet) addresses() []string {
 	return list
 }
 
+// login is who clients and operators are: the same at all nodes.
+func (f *fleet) login() workload.Login {
+	n := f.nodes()[0]
+	return workload.Login{User: n.User, Password: n.Password}
+}
+
 // launch starts a node that does not run, and watches it.
 func (f *fleet) launch(n *brokerproc.Node) error {
 	if n.Running() {
@@ -193,6 +200,7 @@ func (f *fleet) operate(ctx context.Context, args ...string) (out []byte, err er
 	for {
 		if n := f.someNode(); n != nil {
 			cmd := exec.CommandContext(ctx, f.binary, append(append([]string{"cluster"}, args...), "--http", n.HTTP, "--timeout", "20s")...)
+			cmd.Env = append(os.Environ(), "ENTREPOT_USER="+n.User, "ENTREPOT_PASSWORD="+n.Password)
 			var progress bytes.Buffer
 			cmd.Stderr = &progress
 			if out, err = cmd.Output(); err == nil {

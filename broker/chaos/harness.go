@@ -312,7 +312,7 @@ func (h *harness) drain(ctx context.Context) (time.Time, error) {
 	addresses := h.addresses()
 	for i, plan := range h.plans {
 		c := &workload.Consumer{
-			Plan: plan.Draining(), Oracle: h.oracle, Random: rand.New(rand.NewPCG(h.random.Uint64(), 2)), Quiet: h.quiet,
+			Plan: plan.Draining(), Oracle: h.oracle, Random: rand.New(rand.NewPCG(h.random.Uint64(), 2)), Login: h.login(), Quiet: h.quiet,
 		}
 		go func() {
 			err := c.AttachOnce(ctx, addresses[i%len(addresses)])
