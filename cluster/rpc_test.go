@@ -79,3 +79,27 @@ func FuzzMessagesOfPeers(f *testing.F) {
 		_, _ = readAnswer(p)
 	})
 }
+
+// Large entries go in several Appends, each of which follows the one before.
+func TestLargeEntriesAreSentApart(t *testing.T) {
+	large := make([]byte, appendMost/2)
+	r := &raft.AppendEntriesRequest{Term: 5, PrevLogEntry: 10, PrevLogTerm: 4, LeaderCommitIndex: 9}
+	for i := range uint64(6) {
+		r.Entries = append(r.Entries, &raft.Log{Index: 11 + i, Term: 5, Data: large})
+	}
+	r.Entries[3].Data = make([]byte, 2*appendMost)
+	var sizes []int
+	prev := r.PrevLogEntry
+	for n := fits(r.Entries); ; n = fits(r.Entries) {
+		require.Equal(t, prev, r.PrevLogEntry)
+		require.EqualValues(t, 9, r.LeaderCommitIndex)
+		sizes = append(sizes, n)
+		if n == len(r.Entries) {
+			break
+		}
+		prev = r.Entries[n-1].Index
+		r = behind(r, n)
+	}
+	require.Equal(t, []int{2, 1, 1, 2}, sizes)
+	require.Zero(t, fits(nil))
+}
