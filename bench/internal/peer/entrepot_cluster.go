@@ -166,9 +166,13 @@ func (e *EntrepotCluster) PIDs() []int { return allPIDs(e) }
 // NeedsDeclare is false: the built-in policy makes a queue on first use.
 func (e *EntrepotCluster) NeedsDeclare() bool { return false }
 
+// clusterDeclarers is how many declarations of a cluster are under way at a time:
+// each waits for a majority, and a million of them are made.
+const clusterDeclarers = 256
+
 // Declare uses the admin interface of the first node.
 func (e *EntrepotCluster) Declare(ctx context.Context, queues []string) error {
-	return e.api.declare(ctx, e.cluster.Nodes[0].HTTP, queues)
+	return e.api.declare(ctx, e.cluster.Nodes[0].HTTP, queues, clusterDeclarers)
 }
 
 // living is the HTTP address of a node that runs.
@@ -188,7 +192,7 @@ func (e *EntrepotCluster) shard(ctx context.Context, queue string) (uint16, erro
 	if err != nil {
 		return 0, err
 	}
-	if err := e.api.declare(ctx, hostPort, []string{queue}); err != nil {
+	if err := e.api.declare(ctx, hostPort, []string{queue}, 1); err != nil {
 		return 0, err
 	}
 	info, err := e.api.show(ctx, hostPort, queue)
