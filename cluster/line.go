@@ -280,7 +280,9 @@ func (b *Batcher) claim(p *Pack) {
 
 // answered is told what the leader says about a pack that was sent to it.
 func (b *Batcher) answered(a answer) {
-	b.clock.heard(a.nowMillis)
+	if a.status != answerNotTaken { // else it is not the leader's time
+		b.clock.heard(a.nowMillis)
+	}
 	b.mu.Lock()
 	p := b.find(a.origin)
 	switch {
