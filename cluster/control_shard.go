@@ -162,7 +162,19 @@ func (r *replica) transfer(ctx context.Context, st shardReply, to string) error 
 	if err != nil && !errors.Is(err, ErrNotLeader) && !errors.Is(err, ErrStopped) {
 		return fmt.Errorf("%w: shard %d to %s: %v", ErrUnavailable, r.shard, to, err)
 	}
+	if err == nil {
+		r.untilFollowing(ctx)
+	}
 	return err
+}
+
+// untilFollowing waits a moment until the group's owner has been told that the lead
+// is gone.
+func (r *replica) untilFollowing(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for r.group.Leader() && r.node.pause(ctx, time.Millisecond) == nil {
+	}
 }
 
 // closeBehind is how many entries a successor may lack: they are sent while the

@@ -258,6 +258,7 @@ func (n *Node) handleWho(context.Context, string, struct{}) (sight, error) {
 
 // become makes this node a member, durably.
 func (n *Node) become(c *charter, level uint32) error {
+	n.peers.forgive() // what they said before counts no more
 	return n.changeIdentity(func(id *identity) {
 		id.Char, id.Member, id.Removed, id.Ballot, id.Vote = c, true, false, ballot{}, nil
 		id.Level = max(id.Level, level)
