@@ -65,4 +65,12 @@
 //     (transport.go), and the leader's log keeps what comes after it (followers.go).
 //   - HeartbeatTimeout may change while Raft runs: a follower whose connection to the
 //     leader has ended waits for no longer than the lease (leadership.go).
+//
+// # A node and its cluster
+//
+// A Group knows shards; a Node knows the cluster: who founds it (formation.go,
+// foundation.go), who is who (identity.go, hello.go), who its members are
+// (settings.go, keep.go), how they come and go (control.go), who leads what
+// (balance.go), whether replicas are equal (verify.go) and what happens to one that
+// is not (repair.go, repair_log.go, hold.go).
 package cluster
