@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -185,6 +186,40 @@ func (f *fleet) caughtUp(ctx context.Context) error {
 		return nil
 	}
 	_, err := f.cluster.WaitStatus(ctx, func(s *brokerproc.Status) bool { return s.Caught() })
+	return err
+}
+
+// terms are the shards' terms: where one has changed, its leader may have. An error
+// if nobody tells.
+func (f *fleet) terms(ctx context.Context) (map[uint16]uint64, error) {
+	terms := map[uint16]uint64{}
+	if f.network == nil {
+		return terms, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, operateLimit)
+	defer cancel()
+	s, err := f.cluster.WaitStatus(ctx, func(s *brokerproc.Status) bool { return len(s.Shards) > 0 && s.Health != "unavailable" })
+	for _, shard := range s.Shards {
+		terms[shard.ID] = shard.Term
+	}
+	return terms, err
+}
+
+// steady waits until no leader has changed for a while: until every node has its
+// share again after a fault.
+func (f *fleet) steady(ctx context.Context, quiet time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, operateLimit)
+	defer cancel()
+	before, err := f.terms(ctx)
+	for since := time.Now(); err == nil && time.Since(since) < quiet; {
+		if err := sleep(ctx, operatePause); err != nil {
+			return nil // a busy machine: the oracle is told of changes
+		}
+		var now map[uint16]uint64
+		if now, err = f.terms(ctx); err == nil && !maps.Equal(before, now) {
+			before, since = now, time.Now()
+		}
+	}
 	return err
 }
 
