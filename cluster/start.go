@@ -97,7 +97,7 @@ func newGroup(cfg Config, stable *stableStore, log entryLog, marks markStore) *G
 	if cfg.Hub != nil {
 		g.batcher.forward = g.forward
 		g.peers = newTransport(&cfg, g.followers)
-		g.peers.term = g.term
+		g.peers.term, g.peers.leads = g.term, g.leads
 		g.intake.send = func(to mesh.Peer, msg []byte) { _ = cfg.Hub.mesh.SendTo(to, ChanUrgent, msg) }
 	}
 	return g
@@ -273,6 +273,11 @@ func (g *Group) term() uint64 {
 		return 0
 	}
 	return g.raft.CurrentTerm()
+}
+
+// leads: Raft is the leader of that term, be it caught up or not.
+func (g *Group) leads(term uint64) bool {
+	return closed(g.raftUp) && g.raft.State() == raft.Leader && g.raft.CurrentTerm() == term
 }
 
 // awaitMending waits a moment, in a running group with peers.
