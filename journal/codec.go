@@ -11,6 +11,14 @@ import (
 // Packs are compressed as a whole, by whoever makes them: messages of one kind
 // have most in common with their neighbours. The log, and what nodes send each
 // other, have the pack as it was made; the window and Q keys have it plain.
+//
+// Measured (BenchmarkCompressPack, 2 cores shared with others; JSON telemetry of
+// 1 KB a message, and random bytes; CPU per KiB of plain pack):
+//
+//	pack      JSON: size  compress  plain again    random: compress
+//	256 KiB         18 %    0.52 us      0.65 us             0.01 us
+//	 32 KiB         21 %    0.50 us      0.78 us             0.06 us
+//	  1 KiB         39 %    0.58 us      0.77 us             0.38 us
 const (
 	// A pack below minCompressed is left as it is: a record of some 20 bytes
 	// has nothing to give.

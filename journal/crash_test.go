@@ -105,6 +105,7 @@ func crashRun(t *testing.T, seed uint64, d Durability) {
 	o := memOptions()
 	o.FS, o.WindowBytes, o.Durability = errorfs.Wrap(gatedFS{c.mem, &c.gate}, c), 64<<10, d
 	r := newRig(t, o)
+	r.origin.Node, r.compress = 7, seed%2 == 1
 	tw := newTwin()
 	packs := [][]op{nil} // by index
 	for range 120 {
@@ -112,6 +113,11 @@ func crashRun(t *testing.T, seed uint64, d Durability) {
 		packs = append(packs, ops)
 		r.do(func(b *queue.PackBuilder) { build(b, ops) })
 		c.acked.Store(r.next - 1)
+		if rng.IntN(4) == 0 {
+			r.again(rng)
+			packs = append(packs, nil)
+			c.acked.Store(r.next - 1)
+		}
 		switch rng.IntN(12) {
 		case 0, 1:
 			require.NoError(t, r.shard.round(false))

@@ -63,9 +63,8 @@ func (d *damageReports) first(sh uint16) *CorruptionError {
 func (d *damageReports) repaired(sh uint16, whole func(e *CorruptionError) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.told[sh] = slices.DeleteFunc(d.told[sh], whole)
-	if len(d.told[sh]) == 0 {
-		delete(d.told, sh)
+	if known := d.told[sh]; known != nil {
+		d.told[sh] = slices.DeleteFunc(known, whole)
 	}
 }
 

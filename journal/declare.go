@@ -13,20 +13,20 @@ import "entrepot/queue"
 // rows of the names in it have been read into s.taken.
 func (s *Shard) lockToApply(r queue.PackReader) error {
 	head := r.Header()
-	for names := head.Flags&queue.PackNames != 0; ; {
-		var rounds uint64
-		if names {
-			s.mu.Lock()
-			rounds = s.rounds
-			s.mu.Unlock()
-			if err := s.readTaken(r); err != nil {
-				return err
-			}
+	if head.Flags&queue.PackNames == 0 {
+		return s.lockWithRoom()
+	}
+	for {
+		s.mu.Lock()
+		space, rounds := s.space, s.rounds
+		s.mu.Unlock()
+		if err := s.readTaken(r, space); err != nil {
+			return err
 		}
 		if err := s.lockWithRoom(); err != nil {
 			return err
 		}
-		if !names || s.rounds == rounds {
+		if s.space == space && s.rounds == rounds {
 			return nil
 		}
 		s.mu.Unlock() // names have moved to rows since those were read
@@ -35,7 +35,7 @@ func (s *Shard) lockToApply(r queue.PackReader) error {
 
 // readTaken reads into s.taken, for each Declare of version 2 in its order, the
 // queue that its name leads to by its row, 0 if there is none.
-func (s *Shard) readTaken(r queue.PackReader) error {
+func (s *Shard) readTaken(r queue.PackReader, space space) error {
 	s.taken = s.taken[:0]
 	for {
 		more, err := r.Next(&s.rec)
@@ -45,7 +45,7 @@ func (s *Shard) readTaken(r queue.PackReader) error {
 		if !s.rec.NewID {
 			continue
 		}
-		q, _, err := s.nameRow(s.space.nameKey(nil, string(s.rec.Name)))
+		q, _, err := s.nameRow(space.nameKey(nil, string(s.rec.Name)))
 		if err != nil {
 			return err
 		}

@@ -37,6 +37,7 @@ func TestValuesAreWhatTheyWere(t *testing.T) {
 	deadline := make([]byte, deadlineValueLen)
 	putDeadlineValue(deadline, 1024)
 	row := stateRow{generation: 1, durable: 9, spilled: 8, refused: []refusal{{9, 300}}, meta: []byte("meta")}
+	skipped := stateRow{generation: 1, durable: 9, spilled: 8, refused: []refusal{{9, wholePack}}, meta: []byte("meta")}
 	for _, c := range []struct {
 		want string
 		got  []byte
@@ -48,6 +49,7 @@ func TestValuesAreWhatTheyWere(t *testing.T) {
 		{"01 00000003 6e6f7465 b7df945a", modifiedValue(key, modification{count: 3, annotations: []byte("note")})},
 		{"01 00000400", deadline},
 		{"01 0000000000000009 0000000000000008 01 09 ac02 6d657461", row.append(nil)},
+		{"01 0000000000000009 0000000000000008 01 09 ffffffff0f 6d657461", skipped.append(nil)},
 	} {
 		require.Equal(t, unspaced(c.want), hex.EncodeToString(c.got))
 	}

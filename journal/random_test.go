@@ -49,6 +49,7 @@ func TestRandomLogs(t *testing.T) {
 		o.WindowBytes = 64 << 10
 		rng := rand.New(rand.NewPCG(uint64(seed), 1))
 		r := newRig(t, o)
+		r.origin.Node, r.compress = 7, seed%2 == 1
 		tw := newTwin()
 		for range 150 {
 			ops := randomOps(rng, tw)
@@ -58,6 +59,9 @@ func TestRandomLogs(t *testing.T) {
 				}
 			})
 			step(r, rng)
+			if rng.IntN(4) == 0 {
+				r.again(rng)
+			}
 			if rng.IntN(5) == 0 {
 				tw.check(t, r)
 			}

@@ -44,6 +44,7 @@ type Restore struct {
 	tables  tableSet
 	next    *Shard // the state to be: nobody else knows it
 	bodies  bodyCheck
+	names   uint64 // how many queues have one
 	checked bool   // the states of all queues
 	key     []byte // scratch of row
 	value   []byte

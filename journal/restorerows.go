@@ -86,6 +86,11 @@ func (r *Restore) learn(key, value []byte) (wanted bool, err error) {
 		err = s.machine.LoadState(queueOf(key), value[1:len(value)-crcLen])
 	case kindPage:
 		err = s.machine.LoadPage(queueOf(key), pageOf(key), value[1:len(value)-crcLen])
+	case kindID:
+		if _, ok := s.machine.Queue(queueOf(key)); !ok {
+			return false, rowUnfit(describeKey(key) + ": a name without a queue")
+		}
+		r.names++
 	case kindModified:
 		s.modifiedEver = true
 		return s.machine.Alive(queueOf(key), seqOf(key)), nil
@@ -112,6 +117,9 @@ func (r *Restore) end() error {
 	}
 	if err := r.checkMachine(); err != nil {
 		return err
+	}
+	if n := r.next.machine.Totals().Queues; n != r.names {
+		return rowUnfit(fmt.Sprintf("%d queues, %d names", n, r.names))
 	}
 	return r.bodies.end()
 }

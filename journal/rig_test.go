@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -25,6 +26,10 @@ type rig struct {
 	shard *Shard
 	next  uint64 // index of the next entry
 	clock int64
+	// origin, if it has a node, numbers the packs, which may be sent again.
+	origin   queue.Origin
+	last     []byte // the last of them
+	compress bool
 }
 
 const testDir = "journal"
@@ -87,7 +92,35 @@ func (r *rig) pack(fill func(b *queue.PackBuilder)) []byte {
 	var b queue.PackBuilder
 	b.Reset(nil)
 	fill(&b)
-	return b.Finish(r.clock, queue.Origin{})
+	if r.origin.Node != 0 {
+		r.origin.Seq++
+	}
+	p := b.Finish(r.clock, r.origin)
+	if r.compress {
+		p = bytes.Clone(CompressPack(nil, p))
+	}
+	r.last = p
+	return p
+}
+
+// again sends a pack that must not be applied: the last one, or one too early.
+func (r *rig) again(rng *rand.Rand) {
+	r.t.Helper()
+	p, want := bytes.Clone(r.last), queue.PackDuplicate
+	if rng.IntN(2) == 0 {
+		head, err := queue.ReadPackHeader(p)
+		require.NoError(r.t, err)
+		head.Origin.Seq += 2
+		head.Append(p[:0])
+		want = queue.PackGap
+	}
+	queue.StampTime(p, r.clock+1)
+	a, err := r.try(p)
+	require.NoError(r.t, err)
+	require.Equal(r.t, want, a.Verdict)
+	require.Empty(r.t, a.Replies)
+	require.Empty(r.t, a.Events)
+	require.False(r.t, a.AllOK)
 }
 
 // do appends and applies one pack, and copies the answer.

@@ -211,11 +211,11 @@ func (st *Stream) Read(p []byte) (int, error) {
 
 // fill makes the next frame; io.EOF behind the last.
 func (st *Stream) fill() error {
-	b := st.buf[:0]
-	st.at = 0
-	switch {
-	case st.ended:
+	if st.ended {
 		return io.EOF
+	}
+	b := st.buf[:0]
+	switch {
 	case st.number == 0:
 		b = append(append(b, streamMagic...), streamVersion)
 		b = binary.BigEndian.AppendUint16(beginFrame(b), st.shard.sh)
@@ -224,7 +224,6 @@ func (st *Stream) fill() error {
 		var rows uint32
 		var err error
 		if b, rows, err = st.appendRows(beginFrame(b)); err != nil {
-			st.buf = st.buf[:0]
 			return err
 		}
 		if rows > 0 {
@@ -235,7 +234,7 @@ func (st *Stream) fill() error {
 		st.ended = true
 	}
 	st.number++
-	st.buf = b
+	st.buf, st.at = b, 0
 	return nil
 }
 

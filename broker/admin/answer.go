@@ -39,15 +39,19 @@ var statuses = []struct {
 	{context.Canceled, http.StatusServiceUnavailable},
 }
 
-// failWith writes what a Broker answered with. What is of no known kind is a
-// fault of the broker: the log gets the whole of it.
+// failWith writes what a Broker answered with.
 func (h *handler) failWith(w http.ResponseWriter, r *http.Request, err error) {
+	fail(w, h.statusOf(r, err), err.Error())
+}
+
+// statusOf is the status for what a Broker answered with. What is of no known
+// kind is a fault of the broker: the log gets the whole of it.
+func (h *handler) statusOf(r *http.Request, err error) int {
 	for _, s := range statuses {
 		if errors.Is(err, s.kind) {
-			fail(w, s.status, err.Error())
-			return
+			return s.status
 		}
 	}
 	h.logger.Error("admin request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-	fail(w, http.StatusInternalServerError, err.Error())
+	return http.StatusInternalServerError
 }

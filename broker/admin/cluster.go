@@ -24,8 +24,9 @@ type Cluster interface {
 	// is where the others reach it; empty for one that is a member already.
 	Add(ctx context.Context, node, address string, report func(Progress)) error
 	// Remove takes a node out of every shard, dead or alive. It is refused if
-	// the rest has no majority without it.
-	Remove(ctx context.Context, node string, report func(Progress)) error
+	// those who stay would have no reachable majority in some shard, unless
+	// force says that this is known.
+	Remove(ctx context.Context, node string, force bool, report func(Progress)) error
 	// Drain moves every leadership away from a node and keeps it away, and
 	// returns when the others have all that it has and are a majority without
 	// it: it is safe to stop then.
@@ -69,8 +70,10 @@ const (
 type ClusterNode struct {
 	ID      string `json:"id"`
 	Address string `json:"address"` // where the others reach it
-	// State is "member", "drained", or what keeps the node from being one of
-	// them: "forming", "joining", "waiting", "refused", "unreachable".
+	// State is "member", "drained" (it leads nothing), "removing", "unreachable",
+	// or what keeps the node from being a member: "forming" (it waits for a
+	// majority of its peers), "waiting" (to be added), "joining" (it has no vote
+	// in some shard yet), "refused".
 	State string `json:"state"`
 	// Reachable tells whether it answered.
 	Reachable bool `json:"reachable"`

@@ -28,8 +28,8 @@ func (f *fakeCluster) Add(_ context.Context, node, address string, report func(P
 	return f.work(report, "add %s %s", node, address)
 }
 
-func (f *fakeCluster) Remove(_ context.Context, node string, report func(Progress)) error {
-	return f.work(report, "remove %s", node)
+func (f *fakeCluster) Remove(_ context.Context, node string, force bool, report func(Progress)) error {
+	return f.work(report, "remove %s %v", node, force)
 }
 
 func (f *fakeCluster) Drain(_ context.Context, node string, report func(Progress)) error {

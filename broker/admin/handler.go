@@ -36,20 +36,35 @@ type handler struct {
 // A route is one path and what its methods do.
 type route struct {
 	path    string
-	open    bool // also without a user: what a probe asks
+	kind    routeKind
 	methods map[string]http.HandlerFunc
 }
+
+// A routeKind tells which routes differ from the others.
+type routeKind int
+
+const (
+	plain routeKind = iota
+	open            // also without a user: what a probe asks
+	long            // takes as long as it takes, and tells how far it is
+)
 
 // routes is the whole of the interface. openapi.yaml lists the same.
 func (h *handler) routes(metrics http.Handler) []route {
 	return []route{
-		{"/healthz", true, methods{"GET": h.health}},
-		{"/readyz", true, methods{"GET": h.ready}},
-		{"/metrics", false, methods{"GET": metrics.ServeHTTP}},
-		{"/api/v1/openapi.yaml", false, methods{"GET": h.description}},
-		{"/api/v1/queues", false, methods{"GET": h.listQueues}},
-		{"/api/v1/queues/{name}", false, methods{"GET": h.showQueue, "PUT": h.declareQueue, "DELETE": h.deleteQueue}},
-		{"/api/v1/queues/{name}/purge", false, methods{"POST": h.purgeQueue}},
+		{"/healthz", open, methods{"GET": h.health}},
+		{"/readyz", open, methods{"GET": h.ready}},
+		{"/metrics", plain, methods{"GET": metrics.ServeHTTP}},
+		{"/api/v1/openapi.yaml", plain, methods{"GET": h.description}},
+		{"/api/v1/queues", plain, methods{"GET": h.listQueues}},
+		{"/api/v1/queues/{name}", plain, methods{"GET": h.showQueue, "PUT": h.declareQueue, "DELETE": h.deleteQueue}},
+		{"/api/v1/queues/{name}/purge", plain, methods{"POST": h.purgeQueue}},
+		{"/api/v1/cluster", plain, methods{"GET": h.showCluster}},
+		{"/api/v1/cluster/nodes/{name}", long, methods{"PUT": h.addNode, "DELETE": h.removeNode}},
+		{"/api/v1/cluster/nodes/{name}/drain", long, methods{"POST": h.drainNode}},
+		{"/api/v1/cluster/shards/{name}/transfer", plain, methods{"POST": h.transferShard}},
+		{"/api/v1/cluster/rebalance", long, methods{"POST": h.rebalance}},
+		{"/api/v1/cluster/verify", long, methods{"POST": h.verify}},
 	}
 }
 
@@ -81,7 +96,7 @@ func (h *handler) guard(r route) http.Handler {
 	}
 	slices.Sort(allowed)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if !r.open && !h.mayAsk(req) {
+		if r.kind != open && !h.mayAsk(req) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="entrepot", charset="UTF-8"`)
 			fail(w, http.StatusUnauthorized, "a user of this broker and the password are wanted (HTTP Basic)")
 			return
@@ -94,6 +109,10 @@ func (h *handler) guard(r route) http.Handler {
 		if !ok {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
 			fail(w, http.StatusMethodNotAllowed, req.Method+" is not possible here; possible: "+strings.Join(allowed, ", "))
+			return
+		}
+		if r.kind == long {
+			handle(w, req)
 			return
 		}
 		ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)

@@ -187,7 +187,7 @@ func TestWithUsersOnlyTheProbesAreOpen(t *testing.T) {
 	s := newSite(t, newFake("q"), config.User{Name: "ann", PasswordHash: string(hash)})
 	for _, r := range (&handler{}).routes(http.NotFoundHandler()) {
 		for method := range r.methods {
-			if r.open {
+			if r.kind == open {
 				s.call(200, method, r.path, "q", "")
 				continue
 			}

@@ -12,6 +12,7 @@ import (
 
 	"entrepot/broker/brokerproc"
 	"entrepot/broker/crash/oracle"
+	"entrepot/broker/crash/workload"
 )
 
 const (
@@ -32,7 +33,7 @@ type harness struct {
 	seed    uint64
 	random  *rand.Rand // of the harness's goroutine
 	oracle  *oracle.Oracle
-	plans   []queuePlan
+	plans   []workload.Plan
 	names   uint32 // producers named so far
 	result  Result
 }
@@ -161,8 +162,8 @@ func (h *harness) drain(ctx context.Context) (time.Time, error) {
 	}
 	ends := make(chan error, len(h.plans))
 	for _, plan := range h.plans {
-		c := &consumer{plan: plan.draining(), oracle: h.oracle, random: h.fork(), quiet: drainQuiet}
-		go func() { ends <- c.attachOnce(ctx, p.AMQP) }()
+		c := &workload.Consumer{Plan: plan.Draining(), Oracle: h.oracle, Random: h.fork(), Quiet: drainQuiet}
+		go func() { ends <- c.AttachOnce(ctx, p.AMQP) }()
 	}
 	for range h.plans {
 		err = errors.Join(err, <-ends)
@@ -187,14 +188,14 @@ func (h *harness) startClients(ctx context.Context, addr string) *clients {
 	c := &clients{cancel: cancel}
 	for i := range h.plans {
 		plan := &h.plans[i]
-		for range plan.producers {
+		for range plan.Producers {
 			h.names++
-			p := &producer{plan: plan, name: h.names, oracle: h.oracle, random: h.fork()}
-			c.Go(func() { p.run(ctx, addr) })
+			p := &workload.Producer{Plan: plan, Name: h.names, Oracle: h.oracle, Random: h.fork()}
+			c.Go(func() { p.Run(ctx, addr) })
 		}
-		for range plan.consumers {
-			k := &consumer{plan: plan, oracle: h.oracle, random: h.fork()}
-			c.Go(func() { k.run(ctx, addr) })
+		for range plan.Consumers {
+			k := &workload.Consumer{Plan: plan, Oracle: h.oracle, Random: h.fork()}
+			c.Go(func() { k.Run(ctx, addr) })
 		}
 	}
 	return c

@@ -17,7 +17,8 @@ const mostShaking = 64
 // says ready only if it has no other connection by then, and whoever hears ready
 // gives up what it had. When both are in the handshake, the one that the smaller id
 // dialled is kept: its acceptor answers at once; the acceptor of the other one
-// waits for how its own dial ends, and answers duplicate if that has succeeded.
+// waits for how its own dial ends, and answers duplicate if that has succeeded. (If
+// it has answered already, its own dial waits.)
 //
 //	smaller                      larger
 //	   │── hello ───────┐ ┌─────── hello ──│
@@ -37,12 +38,13 @@ func (m *Mesh) dial(p *peer, address string) error {
 	}
 	stop := context.AfterFunc(m.ctx, func() { _ = conn.Close() })
 	defer stop()
-	m.setCalling(p, true)
-	l, err := m.greet(ctx, p, conn)
-	if err == nil {
-		err = m.install(p, l)
+	l := link{}
+	if err = errDuplicate; m.beginCalling(ctx, p) {
+		if l, err = m.greet(ctx, p, conn); err == nil {
+			err = m.install(p, l)
+		}
+		m.endCalling(p)
 	}
-	m.setCalling(p, false)
 	if err != nil {
 		_ = conn.Close()
 	}
@@ -52,10 +54,22 @@ func (m *Mesh) dial(p *peer, address string) error {
 	return err
 }
 
-func (m *Mesh) setCalling(p *peer, is bool) {
+// beginCalling says whether our dial may go on. At the smaller id the two handshakes
+// exclude each other; the larger one's may overlap, as its acceptor may wait for ours.
+func (m *Mesh) beginCalling(ctx context.Context, p *peer) bool {
+	return m.await(p, ctx, func() bool {
+		if p.called > 0 && m.cfg.Node < p.id {
+			return false
+		}
+		p.calling = p.session == nil
+		return true
+	}) && p.calling // which is ours alone to change
+}
+
+func (m *Mesh) endCalling(p *peer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p.calling = is
+	p.calling = false
 	p.wake()
 }
 

@@ -18,8 +18,12 @@ const (
 	quietFor = 20 * time.Microsecond
 )
 
+// partBytes is the largest part of each class: what an urgent message may have to
+// wait for, and how finely bulk is mixed into the rest.
+var partBytes = [classes]int{urgent: maxPart, normal: maxPart, bulk: 64 << 10}
+
 // shares are how many bytes of each class go into one write; a frame that is begun
-// is finished. So no class starves, and an urgent frame waits for about 640 KiB.
+// is finished. So no class starves, and an urgent frame waits for about 600 KiB.
 var shares = [classes]int{urgent: 256 << 10, normal: 256 << 10, bulk: 64 << 10}
 
 // chunk is a gathering buffer. It goes back to the pool when all segments that lie in
@@ -67,7 +71,7 @@ func (o *outbox) push(h header, checks []uint32, parts [][]byte) {
 	left := h.total
 	h.first = true
 	for i := 0; left > 0 || h.first; i++ {
-		h.part, h.check = min(left, maxPart), checks[i]
+		h.part, h.check = min(left, partBytes[h.class]), checks[i]
 		h.put(l.room(headerBytes))
 		parts = l.body(parts, h.part)
 		l.segments[len(l.segments)-1].end = true
@@ -197,14 +201,15 @@ func (o *outbox) drop() {
 }
 
 // checksOf appends the check of each frame that the parts will make.
-func checksOf(checks []uint32, parts [][]byte) []uint32 {
+func checksOf(checks []uint32, k class, parts [][]byte) []uint32 {
+	most := partBytes[k]
 	check, n := uint32(0), 0
 	for _, p := range parts {
 		for len(p) > 0 {
-			k := min(len(p), maxPart-n)
+			k := min(len(p), most-n)
 			check = checksum(check, p[:k])
 			p = p[k:]
-			if n += k; n == maxPart {
+			if n += k; n == most {
 				checks, check, n = append(checks, check), 0, 0
 			}
 		}

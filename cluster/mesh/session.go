@@ -140,7 +140,7 @@ func (s *session) send(h header, parts [][]byte) error {
 		}
 	}
 	var few [8]uint32
-	checks := checksOf(few[:0], parts)
+	checks := checksOf(few[:0], h.class, parts)
 	o := &s.out
 	o.mu.Lock()
 	switch {

@@ -14,16 +14,22 @@ import (
 // Owner of write and tryWrite: whoever holds outbox.writing.
 type socket struct {
 	net.Conn
-	raw  syscall.RawConn // nil: not a plain socket, tryWrite writes nothing
+	raw  syscall.RawConn // nil: not a plain socket, no tryWrite
 	cork *corked         // under TLS; else nil
 	vec  net.Buffers
+	try  struct { // tryWrite's, so that it need not allocate
+		attempt func(fd uintptr) bool
+		b       []byte
+		n       int
+		err     error
+	}
 }
 
 func newSocket(c net.Conn, cork *corked) *socket {
 	s := &socket{Conn: c, cork: cork}
 	if tcp, plain := c.(*net.TCPConn); plain {
 		if raw, err := tcp.SyscallConn(); err == nil {
-			s.raw = raw
+			s.raw, s.try.attempt = raw, s.attempt
 		}
 	}
 	return s
@@ -38,20 +44,30 @@ func (s *socket) Close() error {
 	return s.Conn.Close()
 }
 
-// tryWrite writes what the kernel takes at once of b.
+// tryWrite writes what the kernel takes at once of b, and never waits.
 func (s *socket) tryWrite(b []byte) (n int, err error) {
-	var fault error
-	err = s.raw.Write(func(fd uintptr) bool {
-		for {
-			if n, fault = syscall.Write(int(fd), b); fault != syscall.EINTR {
-				return true
-			}
-		}
-	})
-	if err == nil && fault != nil && fault != syscall.EAGAIN {
-		err = fault
+	s.try.b, s.try.n, s.try.err = b, 0, nil
+	if err := s.raw.Write(s.try.attempt); err != nil {
+		return 0, err
 	}
-	return max(n, 0), err
+	s.try.b = nil
+	return s.try.n, s.try.err
+}
+
+func (s *socket) attempt(fd uintptr) bool {
+	for {
+		n, err := syscall.Write(int(fd), s.try.b)
+		switch err {
+		case syscall.EINTR:
+			continue
+		case nil:
+			s.try.n = n
+		case syscall.EAGAIN: // nothing, for now
+		default:
+			s.try.err = err
+		}
+		return true
+	}
 }
 
 // write writes a batch: one system call for a plain socket, one for each 256 KiB

@@ -38,8 +38,13 @@ func (o *Oracle) Delivered(d Delivery) bool {
 		o.report.Redelivered++
 	}
 	m.deliveries++
-	m.holder = d.Consumer
-	m.settle = unsettled // a settle that was in doubt did not happen
+	o.give(m, c, d.Consumer)
+	if m.settle == settleInDoubt && o.weather.cluster {
+		m.doubted = true // it may still be on its way
+	}
+	if !o.mayBeStale(c, m) {
+		m.settle = unsettled // a settle that was in doubt did not happen
+	}
 	return true
 }
 
@@ -51,17 +56,20 @@ func (o *Oracle) judgeExistence(c *consumer, m *message) {
 	if m.state == sendRefused {
 		o.blame(Invented, c.queue, m.ID, "the broker had refused it")
 	}
-	if m.settle == settleConfirmed {
+	switch {
+	case o.mayBeStale(c, m):
+		o.report.Stale++
+	case m.settle == settleConfirmed:
 		o.blame(Resurrected, c.queue, m.ID, "delivery %d after its settle was confirmed", m.deliveries+1)
 	}
-	if m.holder != 0 {
+	if m.holder != 0 && m.heldIn == o.life && !o.weather.disturbed {
 		o.blame(Shared, c.queue, m.ID, "consumer %d still has it", m.holder)
 	}
 }
 
 // judgeOrder: what one producer sent to a queue comes to one consumer in that
 // order. An earlier message may come after a later one only if it had gone back
-// to its place in this life of the broker: it was given back by a consumer, or
+// to its place since all was ordered: it was given back by a consumer, or
 // a consumer vanished that may have had it unseen. A restart is no excuse: it
 // puts all messages back in their places before the first consumer attaches.
 func (o *Oracle) judgeOrder(c *consumer, m *message) {
@@ -70,7 +78,8 @@ func (o *Oracle) judgeOrder(c *consumer, m *message) {
 		c.highest[m.ID.Producer] = m.ID.N
 		return
 	}
-	if m.returnedIn != o.life && o.disrupted[c.queue] != o.life {
+	excused := !m.returned.Before(o.ordered) || !o.disrupted[c.queue].Before(o.ordered)
+	if !excused && !o.weather.disturbed {
 		o.blame(Disorder, c.queue, m.ID, "it came after %d and was never given back", highest)
 	}
 }
@@ -89,12 +98,13 @@ func (o *Oracle) judgeTTL(m *message, d Delivery) {
 	if m.state != sendAccepted {
 		return
 	}
-	deadline := m.acceptedAt.Add(m.TTL + o.slack)
+	slack := o.slack + o.weather.delay()
+	deadline := m.acceptedAt.Add(m.TTL + slack)
 	if d.At.After(deadline) {
-		o.blame(Late, m.Queue, m.ID, "it came %v after its deadline", d.At.Sub(deadline)+o.slack)
+		o.blame(Late, m.Queue, m.ID, "it came %v after its deadline", d.At.Sub(deadline)+slack)
 	}
 	if d.At.Add(d.TTL).After(deadline) {
-		o.blame(Late, m.Queue, m.ID, "its deadline has moved by %v", d.At.Add(d.TTL).Sub(deadline)+o.slack)
+		o.blame(Late, m.Queue, m.ID, "its deadline has moved by %v", d.At.Add(d.TTL).Sub(deadline)+slack)
 	}
 }
 
@@ -108,8 +118,9 @@ func (o *Oracle) Finish(drained time.Time) Report {
 		switch {
 		case m.state == sendUnknown:
 			o.report.Unknown++
-		case m.settle == settleInDoubt:
+		case m.settle == settleInDoubt, m.settle == unsettled && m.doubted:
 			o.report.InDoubt++
+			continue
 		}
 		if m.state != sendAccepted || m.settle != unsettled || m.MayVanish {
 			continue

@@ -1,5 +1,6 @@
 // Package oracle judges what clients saw of a broker that was killed again and
-// again. It knows nothing of AMQP, sockets or processes: the workload tells it
+// again, or of a cluster whose nodes and network failed under them (weather.go has
+// what is different then). It knows nothing of AMQP, sockets or processes: the workload tells it
 // what it is about to do and what it saw, and the oracle says what of that no
 // correct broker could have done.
 //
@@ -97,20 +98,28 @@ type message struct {
 	state      sendState
 	acceptedAt time.Time
 	settle     settleState
-	// holder is the consumer that has it now, 0 for none that we know of.
+	// confirmed is the tick of the last confirmation of a settle.
+	confirmed uint64
+	// doubted: some settle that removes it is in doubt for ever (cluster only).
+	doubted bool
+	// holder is the consumer that has it now, 0 for none that we know of, and
+	// heldIn the life in which it got it.
 	holder Consumer
+	heldIn int
 	// failed counts confirmed Fail outcomes: a lower bound of delivery-count.
 	failed     uint32
 	deliveries int
-	// returnedIn is the life of the broker in which it was last given back.
-	returnedIn int
+	// returned is when it was last given back.
+	returned time.Time
 }
 
 // consumer is one receiving link, and how far it has come with each producer.
 type consumer struct {
-	queue   string
-	gone    bool
-	highest map[uint32]uint64
+	queue    string
+	attached uint64 // tick
+	gone     bool
+	highest  map[uint32]uint64
+	holds    map[ID]*message
 }
 
 // Oracle collects what was done and seen. Safe for concurrent use.
@@ -119,14 +128,20 @@ type Oracle struct {
 	// It is only used where a deadline is judged.
 	slack time.Duration
 
-	mu        sync.Mutex
-	life      int // how many times the broker was started
+	mu sync.Mutex
+	// life counts the stretches in which all is judged alike: from start to kill
+	// of a broker, from calm to disturbance of a cluster and back.
+	life      int
 	stopping  bool
+	weather   weather
+	tick      uint64 // grows with every attach and every confirmed settle
 	messages  map[ID]*message
 	consumers map[Consumer]*consumer
-	// disrupted is the life in which a consumer of a queue last vanished: what
-	// it held without our having seen it went back.
-	disrupted map[string]int
+	// ordered is since when nothing goes back to its place unseen, but for what
+	// disrupted tells: when a consumer of a queue last vanished. What that one
+	// held without our having seen it went back.
+	ordered   time.Time
+	disrupted map[string]time.Time
 	last      Consumer
 	report    Report
 }
@@ -134,10 +149,10 @@ type Oracle struct {
 // New makes an oracle. slack is the lateness it forgives where it judges TTLs.
 func New(slack time.Duration) *Oracle {
 	return &Oracle{
-		slack: slack, life: 1,
+		slack: slack, life: 1, ordered: time.Now(),
 		messages:  map[ID]*message{},
 		consumers: map[Consumer]*consumer{},
-		disrupted: map[string]int{},
+		disrupted: map[string]time.Time{},
 	}
 }
 
@@ -156,10 +171,13 @@ func (o *Oracle) Restarted() {
 	defer o.mu.Unlock()
 	o.life++
 	o.stopping = false
-	for _, m := range o.messages {
-		m.holder = 0
+	for _, c := range o.consumers {
+		for _, m := range c.holds {
+			m.holder = 0
+		}
 	}
 	o.consumers = map[Consumer]*consumer{}
+	o.ordered = time.Now()
 }
 
 // Sending says that a message is about to be handed to the client.
@@ -193,7 +211,8 @@ func (o *Oracle) Attached(queue string) Consumer {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.last++
-	o.consumers[o.last] = &consumer{queue: queue, highest: map[uint32]uint64{}}
+	o.tick++
+	o.consumers[o.last] = &consumer{queue: queue, attached: o.tick, highest: map[uint32]uint64{}, holds: map[ID]*message{}}
 	return o.last
 }
 
@@ -206,13 +225,13 @@ func (o *Oracle) Detached(c Consumer) {
 	if !ok || left.gone {
 		return
 	}
+	now := time.Now()
 	left.gone = true
-	o.disrupted[left.queue] = o.life
-	for _, m := range o.messages {
-		if m.holder == c {
-			m.holder, m.returnedIn = 0, o.life
-		}
+	o.disrupted[left.queue] = now
+	for _, m := range left.holds {
+		m.holder, m.returned = 0, now
 	}
+	left.holds, left.highest = nil, nil
 }
 
 // Settling says that a consumer is about to send an outcome. If it answers
@@ -224,11 +243,12 @@ func (o *Oracle) Settling(c Consumer, id ID, out Outcome) bool {
 	if o.stopping || from == nil || from.gone || m == nil || m.holder != c {
 		return false
 	}
-	m.holder = 0
-	if out.removes() {
+	o.take(m)
+	switch {
+	case !out.removes():
+		m.returned = time.Now()
+	case m.settle != settleConfirmed: // else what it was given was stale
 		m.settle = settleInDoubt
-	} else {
-		m.returnedIn = o.life
 	}
 	return true
 }
@@ -241,9 +261,24 @@ func (o *Oracle) Settled(id ID, out Outcome) {
 	m := o.messages[id]
 	o.report.Settled++
 	if out.removes() {
-		m.settle = settleConfirmed
+		o.tick++
+		m.settle, m.confirmed = settleConfirmed, o.tick
 	}
 	if out == Fail {
 		m.failed++
 	}
+}
+
+// give notes that a consumer has a message now, and take that nobody has.
+func (o *Oracle) give(m *message, c *consumer, name Consumer) {
+	o.take(m)
+	m.holder, m.heldIn = name, o.life
+	c.holds[m.ID] = m
+}
+
+func (o *Oracle) take(m *message) {
+	if c := o.consumers[m.holder]; c != nil {
+		delete(c.holds, m.ID)
+	}
+	m.holder = 0
 }

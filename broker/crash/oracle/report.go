@@ -12,6 +12,8 @@ const (
 	Late        Kind = "late"        // delivered after its deadline, or with a moved deadline
 	CountFell   Kind = "count-fell"  // delivery-count is below the confirmed failures
 	Unclean     Kind = "unclean"     // told by the harness: a bad exit, or a start that failed
+	Stuck       Kind = "stuck"       // told by the harness: no traffic though nothing is broken any more
+	Diverged    Kind = "diverged"    // told by the harness: replicas differ
 )
 
 // maxDetails is how many violations of one kind are kept in detail.
@@ -38,6 +40,9 @@ type Report struct {
 	Settled     int `json:"settled"`  // confirmed outcomes of all kinds
 	InDoubt     int `json:"in_doubt"` // settled, never confirmed, never seen again
 	Expired     int `json:"expired"`  // accepted, never settled, and its time was over
+	// Stale are deliveries of settled messages that had been on their way while
+	// something was broken; see weather.go. 0 but for clusters.
+	Stale int `json:"stale"`
 
 	// Counts has every violation, Violations the first of each kind.
 	Counts     map[Kind]int `json:"violation_counts"`

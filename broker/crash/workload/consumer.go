@@ -1,4 +1,4 @@
-package main
+package workload
 
 import (
 	"context"
@@ -16,27 +16,29 @@ import (
 // settlers is how many outcomes a consumer may have waiting for confirmation.
 const settlers = 16
 
-// consumer takes from one queue until the broker or the context ends. When it
+// Consumer takes from one queue until the broker or the context ends. When it
 // drops its connection, it attaches anew.
-type consumer struct {
-	plan   *queuePlan
-	oracle *oracle.Oracle
-	random *rand.Rand // of the receiving goroutine only
-	// quiet ends it when nothing has come for so long. 0: it goes on.
-	quiet time.Duration
+type Consumer struct {
+	Plan   *Plan
+	Oracle *oracle.Oracle
+	Random *rand.Rand // of the receiving goroutine only
+	// Quiet ends it when nothing has come for so long. 0: it goes on.
+	Quiet time.Duration
+	// Seen, if set, is told of every delivery.
+	Seen func(at time.Time)
 }
 
 // errVanished ends a link whose connection the consumer has dropped itself.
 var errVanished = errors.New("the consumer dropped its connection")
 
-// run consumes until the broker ends. That is no error of a round.
-func (c *consumer) run(ctx context.Context, addr string) {
-	for errors.Is(c.attachOnce(ctx, addr), errVanished) {
+// Run consumes until the broker ends. That is no error of a round.
+func (c *Consumer) Run(ctx context.Context, addr string) {
+	for errors.Is(c.AttachOnce(ctx, addr), errVanished) {
 	}
 }
 
-// attachOnce is one life of the link. nil: it was quiet.
-func (c *consumer) attachOnce(ctx context.Context, addr string) error {
+// AttachOnce is one life of the link. nil: it was quiet.
+func (c *Consumer) AttachOnce(ctx context.Context, addr string) error {
 	socket, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err
@@ -47,8 +49,8 @@ func (c *consumer) attachOnce(ctx context.Context, addr string) error {
 		return err
 	}
 	defer conn.Close()
-	receiver, err := session.NewReceiver(ctx, c.plan.address, &amqp.ReceiverOptions{
-		Credit: c.plan.credit,
+	receiver, err := session.NewReceiver(ctx, c.Plan.Address, &amqp.ReceiverOptions{
+		Credit: c.Plan.Credit,
 		// The broker settles second: only so is a settle ever confirmed
 		// [amqp-transport 2.6.12].
 		SettlementMode: amqp.ReceiverSettleModeSecond.Ptr(),
@@ -56,13 +58,14 @@ func (c *consumer) attachOnce(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	link := &link{consumer: c, name: c.oracle.Attached(c.plan.address), receiver: receiver}
+	link := &link{Consumer: c, name: c.Oracle.Attached(c.Plan.Address), receiver: receiver}
+	defer c.Oracle.Detached(link.name) // before the connection is closed
 	return link.consume(ctx, socket)
 }
 
 // link is a consumer while it is attached.
 type link struct {
-	*consumer
+	*Consumer
 	name     oracle.Consumer
 	receiver *amqp.Receiver
 }
@@ -95,10 +98,10 @@ func (l *link) consume(ctx context.Context, socket net.Conn) error {
 		}
 		id, ok := l.received(msg)
 		if ok {
-			work <- decided{msg, id, l.plan.outcome(l.random)}
+			work <- decided{msg, id, l.Plan.outcome(l.Random)}
 		}
-		if l.random.Float64() < l.plan.vanish {
-			l.oracle.Detached(l.name) // first: the broker may act on the next line at once
+		if l.Random.Float64() < l.Plan.Vanish {
+			l.Oracle.Detached(l.name) // first: the broker may act on the next line at once
 			socket.Close()
 			return errVanished
 		}
@@ -107,10 +110,10 @@ func (l *link) consume(ctx context.Context, socket net.Conn) error {
 
 // next is the next message; nil without an error if it was quiet.
 func (l *link) next(ctx context.Context) (*amqp.Message, error) {
-	if l.quiet == 0 {
+	if l.Quiet == 0 {
 		return l.receiver.Receive(ctx, nil)
 	}
-	waiting, cancel := context.WithTimeout(ctx, l.quiet)
+	waiting, cancel := context.WithTimeout(ctx, l.Quiet)
 	defer cancel()
 	msg, err := l.receiver.Receive(waiting, nil)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
@@ -125,30 +128,33 @@ func (l *link) received(msg *amqp.Message) (oracle.ID, bool) {
 	at := time.Now()
 	id, err := decodeBody(msg.GetData())
 	if err != nil {
-		l.oracle.Unreadable(l.plan.address, err)
+		l.Oracle.Unreadable(l.Plan.Address, err)
 		return id, false
+	}
+	if l.Seen != nil {
+		l.Seen(at)
 	}
 	d := oracle.Delivery{Consumer: l.name, ID: id, At: at}
 	if h := msg.Header; h != nil {
 		d.DeliveryCount, d.TTL, d.HasTTL = h.DeliveryCount, h.TTL, h.TTL > 0
 	}
-	return id, l.oracle.Delivered(d)
+	return id, l.Oracle.Delivered(d)
 }
 
 // settle sends an outcome and waits until the broker has confirmed it.
 func (l *link) settle(ctx context.Context, d decided) {
-	if l.plan.thinks > 0 {
+	if l.Plan.Thinks > 0 {
 		select {
-		case <-time.After(l.plan.thinks):
+		case <-time.After(l.Plan.Thinks):
 		case <-ctx.Done():
 			return
 		}
 	}
-	if !l.oracle.Settling(l.name, d.id, d.out) {
+	if !l.Oracle.Settling(l.name, d.id, d.out) {
 		return
 	}
 	if l.dispose(ctx, d) == nil {
-		l.oracle.Settled(d.id, d.out)
+		l.Oracle.Settled(d.id, d.out)
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package workload
 
 import (
 	"context"
@@ -15,40 +15,47 @@ import (
 // inFlight is how many unanswered messages a producer has at most.
 const inFlight = 64
 
-// producer is one sending link. It ends with its connection.
-type producer struct {
-	plan   *queuePlan
-	name   uint32
-	oracle *oracle.Oracle
-	random *rand.Rand
+// Producer is one sending link. It ends with its connection.
+type Producer struct {
+	Plan   *Plan
+	Name   uint32
+	Oracle *oracle.Oracle
+	Random *rand.Rand
+	// Patience is how long answers are awaited when the context has ended.
+	Patience time.Duration
+	// Seen, if set, is told of every accepted.
+	Seen func(at time.Time)
 }
 
-// run sends until the connection or the context ends. Its errors are the
+// Run sends until the connection or the context ends. Its errors are the
 // broker's death and not reported: what they leave in doubt, the oracle knows.
-func (p *producer) run(ctx context.Context, addr string) {
+func (p *Producer) Run(ctx context.Context, addr string) {
 	conn, session, err := dial(ctx, addr)
 	if err != nil {
 		return
 	}
 	defer conn.Close()
-	sender, err := session.NewSender(ctx, p.plan.address, nil)
+	sender, err := session.NewSender(ctx, p.Plan.Address, nil)
 	if err != nil {
 		return
 	}
+	waiting, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(p.Patience, giveUp) })()
 	receipts := make(chan receipt, inFlight)
 	var answers sync.WaitGroup
-	answers.Go(func() { p.awaitAnswers(ctx, receipts) })
+	answers.Go(func() { p.awaitAnswers(waiting, receipts) })
 	p.sendAll(ctx, sender, receipts)
 	close(receipts)
 	answers.Wait()
 }
 
 // sendAll sends at the plan's pace until that fails.
-func (p *producer) sendAll(ctx context.Context, sender *amqp.Sender, receipts chan<- receipt) {
-	pace := time.NewTicker(p.plan.pause)
+func (p *Producer) sendAll(ctx context.Context, sender *amqp.Sender, receipts chan<- receipt) {
+	pace := time.NewTicker(p.Plan.Pause)
 	defer pace.Stop()
 	for n := uint64(1); ; {
-		for range p.plan.burst {
+		for range p.Plan.Burst {
 			if p.send(ctx, sender, n, receipts) != nil {
 				return
 			}
@@ -64,13 +71,13 @@ type receipt struct {
 	amqp.SendReceipt
 }
 
-func (p *producer) send(ctx context.Context, sender *amqp.Sender, n uint64, receipts chan<- receipt) error {
-	id := oracle.ID{Producer: p.name, N: n}
-	ttl := pick(p.random, p.plan.ttls)
-	settled := p.random.Float64() < p.plan.settledSends
-	msg := amqp.NewMessage(encodeBody(id, pick(p.random, p.plan.sizes)))
+func (p *Producer) send(ctx context.Context, sender *amqp.Sender, n uint64, receipts chan<- receipt) error {
+	id := oracle.ID{Producer: p.Name, N: n}
+	ttl := pick(p.Random, p.Plan.TTLs)
+	settled := p.Random.Float64() < p.Plan.SettledSends
+	msg := amqp.NewMessage(encodeBody(id, pick(p.Random, p.Plan.Sizes)))
 	msg.Header = &amqp.MessageHeader{Durable: true, TTL: ttl}
-	p.oracle.Sending(oracle.Send{ID: id, Queue: p.plan.address, TTL: ttl, MayVanish: settled, At: time.Now()})
+	p.Oracle.Sending(oracle.Send{ID: id, Queue: p.Plan.Address, TTL: ttl, MayVanish: settled, At: time.Now()})
 	if settled {
 		return sender.Send(ctx, msg, &amqp.SendOptions{Settled: true})
 	}
@@ -82,7 +89,7 @@ func (p *producer) send(ctx context.Context, sender *amqp.Sender, n uint64, rece
 }
 
 // awaitAnswers tells the oracle the answers, in the order of sending.
-func (p *producer) awaitAnswers(ctx context.Context, receipts <-chan receipt) {
+func (p *Producer) awaitAnswers(ctx context.Context, receipts <-chan receipt) {
 	for r := range receipts {
 		state, err := r.Wait(ctx)
 		if err != nil {
@@ -90,9 +97,13 @@ func (p *producer) awaitAnswers(ctx context.Context, receipts <-chan receipt) {
 		}
 		switch state.(type) {
 		case *amqp.StateAccepted:
-			p.oracle.Accepted(r.id, time.Now())
+			now := time.Now()
+			p.Oracle.Accepted(r.id, now)
+			if p.Seen != nil {
+				p.Seen(now)
+			}
 		case *amqp.StateRejected, *amqp.StateReleased:
-			p.oracle.Refused(r.id)
+			p.Oracle.Refused(r.id)
 		} // modified: the broker does not know either
 	}
 }
