@@ -138,6 +138,7 @@ func (l *Log) Append(entries []Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
+	l.store.pace()
 	anew, err := l.follows(entries)
 	if err != nil {
 		return err
@@ -209,6 +210,7 @@ func (l *Log) deleteAll(b *pebble.Batch) error {
 func (l *Log) DeleteRange(from, to uint64) error {
 	l.cutting.Lock()
 	defer l.cutting.Unlock()
+	l.store.pace()
 	l.mu.Lock()
 	if l.first == 0 || to < l.first || from > l.last || from > to {
 		l.mu.Unlock()

@@ -240,11 +240,18 @@ func (s *Store) Close() error {
 		<-s.syncerDone
 	}
 	if failed := s.failure.get(); failed != nil {
-		// Pebble cannot be closed in this state: its locks may be held by
-		// what has failed. The process is about to end.
+		go s.closeFailed()
 		return errors.Join(failed, s.lock.Close())
 	}
 	return errors.Join(err, s.db.Close(), s.lock.Close())
+}
+
+// closeFailed closes Pebble as far as that is possible. Nobody waits for it: Pebble's
+// locks may be held by what has failed. The process is about to end, or it is a test
+// that wants its goroutines to.
+func (s *Store) closeFailed() {
+	defer func() { _ = recover() }()
+	_ = s.db.Close()
 }
 
 // syncLazily makes good what Durability OS has promised.
