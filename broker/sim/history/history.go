@@ -63,6 +63,7 @@ type Link struct {
 	Browse          bool
 	Last            bool // of the final drain: the only consumer of its queue
 	Attached, Ended time.Time
+	Unused          []time.Time
 }
 
 // Delivery is one message that a link received.
@@ -119,11 +120,12 @@ func (h *History) Attaching(l Link) *Link {
 	return &l
 }
 
-// Ended says that a link has ended; what it held goes back.
-func (h *History) Ended(l *Link, at time.Time) {
+// Ended says that a link has ended; what it held goes back. unused are the times at
+// which it gave credit that no delivery that it saw has used up.
+func (h *History) Ended(l *Link, at time.Time, unused []time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	l.Ended = at
+	l.Ended, l.Unused = at, unused
 }
 
 // Received says that a delivery came.

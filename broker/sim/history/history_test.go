@@ -88,7 +88,7 @@ func TestJudgement(t *testing.T) {
 			s.send(1, history.Accepted, 0)
 			l := s.link(false)
 			s.settles(s.gets(l, 1), history.Accept, false)
-			s.Ended(l, s.tick())
+			s.Ended(l, s.tick(), nil)
 			s.settles(s.gets(s.link(false), 1), history.Accept, true)
 		}},
 		{"out of order", "order", history.Illegal, func(s *story) {
@@ -134,6 +134,15 @@ func TestJudgement(t *testing.T) {
 			l := s.link(false)
 			s.settles(s.gets(l, 1), history.Fail, true)
 			s.settles(s.gets(l, 1), history.Accept, true)
+		}},
+		{"passed by what nobody saw", "", history.Linear, func(s *story) {
+			s.send(1, history.Accepted, 0)
+			s.send(2, history.Accepted, 0)
+			blind, credit := s.link(false), s.tick()
+			l := s.link(false)
+			s.settles(s.gets(l, 2), history.Accept, true)
+			s.Ended(blind, s.tick(), []time.Time{credit})
+			s.settles(s.gets(s.link(true), 1), history.Accept, true)
 		}},
 		{"released", "", history.Linear, func(s *story) {
 			s.send(1, history.Accepted, 0)

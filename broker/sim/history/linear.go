@@ -1,7 +1,6 @@
 package history
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -21,6 +20,9 @@ import (
 //	remove   it is gone. It was there, or, unless the history is orderly, somebody
 //	         else has removed it
 //	give up  it is ready again, in its place
+//	unseen   a link had credit when it ended: the first that was ready may have been
+//	         on its way to it
+//	return   and is ready again
 //	empty    there was nothing for a long time: nothing is there
 //
 // A history is orderly if no leader could change, every delivery was accepted or
@@ -29,6 +31,7 @@ import (
 type step struct {
 	kind    kind
 	id      ID
+	link    int // of unseen and return
 	orderly bool
 }
 
@@ -39,67 +42,97 @@ const (
 	stepTake
 	stepRemove
 	stepGiveUp
+	stepUnseen
+	stepReturn
 	stepEmpty
 )
 
-func (s step) String() string {
-	return [...]string{"send ", "take ", "remove ", "give up ", "empty "}[s.kind] + s.id.String()
-}
-
 // place is a message in a queue.
 type place struct {
-	id   ID
-	held bool
+	id ID
+	// holder is 0 for nobody, a link's number for one that may not have seen it,
+	// or seen.
+	holder int
 }
+
+// seen is the holder of a message that came.
+const seen = -1
 
 // model is the queue.
 func model() porcupine.Model {
-	return porcupine.Model{
-		Init: func() any { return []place(nil) },
-		Step: func(state, input, _ any) (bool, any) {
-			queue, s := state.([]place), input.(step)
-			return s.on(queue)
+	m := porcupine.NondeterministicModel{
+		Init: func() []any { return []any{[]place(nil)} },
+		Step: func(state, input, _ any) []any {
+			var next []any
+			for _, queue := range input.(step).on(state.([]place)) {
+				next = append(next, queue)
+			}
+			return next
 		},
 		Equal: func(a, b any) bool { return slices.Equal(a.([]place), b.([]place)) },
-		DescribeOperation: func(input, _ any) string {
-			return fmt.Sprint(input)
-		},
 	}
+	return m.ToModel()
 }
 
-// on does the step, if the queue allows it. It never changes queue.
-func (s step) on(queue []place) (bool, []place) {
+// states are what a queue may be after a step; none: the queue does not allow it.
+type states = [][]place
+
+// on does the step. It never changes queue.
+func (s step) on(queue []place) states {
 	at := slices.IndexFunc(queue, func(p place) bool { return p.id == s.id })
 	switch s.kind {
 	case stepSend:
-		return at < 0, append(slices.Clone(queue), place{id: s.id})
-	case stepEmpty:
-		return len(queue) == 0, queue
+		return states{append(slices.Clone(queue), place{id: s.id})}
 	case stepTake:
-		if at < 0 {
-			return false, nil
-		}
-		first := slices.IndexFunc(queue, func(p place) bool { return !p.held })
-		if s.orderly && first != at {
-			return false, nil
-		}
-		return true, with(queue, at, true)
+		return s.take(queue, at)
 	case stepRemove:
-		if at < 0 {
-			return !s.orderly, queue
+		switch {
+		case at >= 0:
+			return states{slices.Delete(slices.Clone(queue), at, at+1)}
+		case s.orderly:
+			return nil
 		}
-		return true, slices.Delete(slices.Clone(queue), at, at+1)
-	default:
+		return states{queue}
+	case stepGiveUp:
 		if at < 0 {
-			return true, queue // it was removed meanwhile
+			return states{queue} // it was removed meanwhile
 		}
-		return true, with(queue, at, false)
+		return states{with(queue, at, 0)}
+	case stepUnseen:
+		if first := firstReady(queue); first >= 0 {
+			return states{queue, with(queue, first, s.link)}
+		}
+		return states{queue}
+	case stepReturn:
+		queue = slices.Clone(queue)
+		for i := range queue {
+			if queue[i].holder == s.link {
+				queue[i].holder = 0
+			}
+		}
+		return states{queue}
+	default: // stepEmpty
+		if len(queue) > 0 {
+			return nil
+		}
+		return states{queue}
 	}
 }
 
-func with(queue []place, at int, held bool) []place {
+func (s step) take(queue []place, at int) states {
+	if at < 0 || s.orderly && firstReady(queue) != at {
+		return nil
+	}
+	return states{with(queue, at, seen)}
+}
+
+func firstReady(queue []place) int {
+	return slices.IndexFunc(queue, func(p place) bool { return p.holder == 0 })
+}
+
+func with(queue []place, at, holder int) []place {
 	queue = slices.Clone(queue)
-	queue[at].held = held
+	queue[at].holder = holder
 	return queue
 }
 
@@ -163,6 +196,17 @@ func (h *History) steps(queue string) []porcupine.Operation {
 			add(step{kind: stepGiveUp, id: d.ID}, d.Settling, d.Settled)
 		case !d.Link.Ended.IsZero():
 			add(step{kind: stepGiveUp, id: d.ID}, d.Link.Ended, time.Time{})
+		}
+	}
+	for _, l := range h.links {
+		if l.Queue != queue || l.Browse || l.Last || !orderly {
+			continue // or it makes no difference
+		}
+		for _, since := range l.Unused {
+			add(step{kind: stepUnseen, link: l.Number}, since, l.Ended)
+		}
+		if len(l.Unused) > 0 {
+			add(step{kind: stepReturn, link: l.Number}, l.Ended, time.Time{})
 		}
 	}
 	if !h.end.IsZero() {
