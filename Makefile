@@ -10,11 +10,17 @@ FUZZTIME ?= 30s
 TESTFLAGS ?= -timeout 10m
 
 .DEFAULT_GOAL := build
-.PHONY: run build test check format lint race fuzz crash interop hostile bench clean
+.PHONY: run build test check format lint race fuzz crash chaos interop hostile bench cluster image clean
 
 # Starts a broker on an embedded store in ./data.
 run: build
 	$(BIN) serve
+
+# Starts three nodes on loopback, sends a message to one, receives it from
+# another, shows the cluster, and leaves it running until Ctrl-C.
+# CLUSTERFLAGS=-once ends when that has been shown.
+cluster: build
+	go run ./broker/clusterdemo -binary $(BIN) $(CLUSTERFLAGS)
 
 build:
 	@mkdir -p bin
@@ -52,6 +58,11 @@ fuzz:
 crash:
 	go run ./broker/crash $(CRASHFLAGS)
 
+# Breaks a cluster of three under load for 15 minutes in all ways it knows, and
+# counts. Full disks need leave to mount; without it they are left out.
+chaos:
+	go run ./broker/chaos $(CHAOSFLAGS)
+
 # Three clients against a started broker. Installs what they need on Debian
 # (python3-qpid-proton by apt-get, rhea by npm), unless it is there.
 interop:
@@ -64,6 +75,12 @@ hostile:
 # Measures this broker beside the peers that are installed; see bench/README.md.
 bench:
 	go run ./bench $(BENCHFLAGS)
+
+# A container image with nothing but the binary. Wants podman or docker.
+CONTAINER ?= $(shell command -v podman || command -v docker)
+IMAGE     ?= entrepot:latest
+image:
+	$(CONTAINER) build -f deploy/Containerfile -t $(IMAGE) .
 
 clean:
 	rm -rf bin bench-results broker/interop/rhea/node_modules

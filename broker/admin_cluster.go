@@ -14,89 +14,114 @@ func (b *Broker) Cluster() (admin.Cluster, error) {
 	if !b.clustered() {
 		return nil, fmt.Errorf("%w: this node is standalone; --cluster-listen makes it one of a cluster", admin.ErrConflict)
 	}
-	return clusterAPI{b.cluster}, nil
+	return clusterAdmin{b.cluster}, nil
 }
 
-// clusterAPI shows a cluster.Node to the admin interface, in its words.
-type clusterAPI struct{ node *cluster.Node }
+// clusterAdmin shows a cluster's node as admin wants it: the same words and
+// numbers, in types of the room above.
+type clusterAdmin struct{ node *cluster.Node }
+
+var _ admin.Cluster = clusterAdmin{}
 
 // Status implements admin.Cluster.
-func (c clusterAPI) Status(ctx context.Context) (admin.ClusterStatus, error) {
-	st, err := c.node.Status(ctx)
-	out := admin.ClusterStatus{
-		ID: st.ID, Node: st.Node, Health: st.Health, Problems: st.Problems, Level: st.Level,
-		Nodes:  convertAll(st.Nodes, func(n cluster.NodeStatus) admin.ClusterNode { return admin.ClusterNode(n) }),
-		Shards: convertAll(st.Shards, shardStatus),
+func (c clusterAdmin) Status(ctx context.Context) (admin.ClusterStatus, error) {
+	s, err := c.node.Status(ctx)
+	if err != nil {
+		return admin.ClusterStatus{}, adminError(err)
 	}
-	return out, adminError(err)
-}
-
-func shardStatus(s cluster.ShardStatus) admin.ClusterShard {
-	return admin.ClusterShard{
-		ID: s.ID, Leader: s.Leader, Term: s.Term, CommitIndex: s.CommitIndex, AppliedIndex: s.AppliedIndex,
-		Replicas: convertAll(s.Replicas, func(r cluster.ReplicaStatus) admin.ClusterReplica { return admin.ClusterReplica(r) }),
-	}
+	return shownStatus(s), nil
 }
 
 // Add implements admin.Cluster.
-func (c clusterAPI) Add(ctx context.Context, node, address string, report func(admin.Progress)) error {
-	return adminError(c.node.Add(ctx, node, address, reporter(report)))
+func (c clusterAdmin) Add(ctx context.Context, node, address string, report func(admin.Progress)) error {
+	return adminError(c.node.Add(ctx, node, address, reporting(report)))
 }
 
 // Remove implements admin.Cluster.
-func (c clusterAPI) Remove(ctx context.Context, node string, report func(admin.Progress)) error {
-	return adminError(c.node.Remove(ctx, node, cluster.RemoveOptions{}, reporter(report)))
+func (c clusterAdmin) Remove(ctx context.Context, node string, force bool, report func(admin.Progress)) error {
+	return adminError(c.node.Remove(ctx, node, cluster.RemoveOptions{Force: force}, reporting(report)))
 }
 
 // Drain implements admin.Cluster.
-func (c clusterAPI) Drain(ctx context.Context, node string, report func(admin.Progress)) error {
-	return adminError(c.node.Drain(ctx, node, reporter(report)))
+func (c clusterAdmin) Drain(ctx context.Context, node string, report func(admin.Progress)) error {
+	return adminError(c.node.Drain(ctx, node, reporting(report)))
 }
 
 // Transfer implements admin.Cluster.
-func (c clusterAPI) Transfer(ctx context.Context, shard uint16, to string) error {
+func (c clusterAdmin) Transfer(ctx context.Context, shard uint16, to string) error {
 	return adminError(c.node.Transfer(ctx, shard, to))
 }
 
 // Rebalance implements admin.Cluster.
-func (c clusterAPI) Rebalance(ctx context.Context, report func(admin.Progress)) error {
-	return adminError(c.node.Rebalance(ctx, reporter(report)))
+func (c clusterAdmin) Rebalance(ctx context.Context, report func(admin.Progress)) error {
+	return adminError(c.node.Rebalance(ctx, reporting(report)))
 }
 
 // Verify implements admin.Cluster.
-func (c clusterAPI) Verify(ctx context.Context, report func(admin.Progress)) (admin.Verification, error) {
-	v, err := c.node.Verify(ctx, reporter(report))
-	return admin.Verification{Equal: v.Equal, Shards: convertAll(v.Shards, func(s cluster.VerifiedShard) admin.VerifiedShard {
-		return admin.VerifiedShard{
-			ID: s.ID, Index: s.Index, Equal: s.Equal,
-			Replicas: convertAll(s.Replicas, func(r cluster.VerifiedReplica) admin.VerifiedReplica { return admin.VerifiedReplica(r) }),
-		}
-	})}, adminError(err)
+func (c clusterAdmin) Verify(ctx context.Context, report func(admin.Progress)) (admin.Verification, error) {
+	v, err := c.node.Verify(ctx, reporting(report))
+	return shownVerification(v), adminError(err)
 }
 
-func reporter(report func(admin.Progress)) func(cluster.Progress) {
+func reporting(report func(admin.Progress)) func(cluster.Progress) {
 	return func(p cluster.Progress) { report(admin.Progress(p)) }
 }
 
-func convertAll[A, B any](list []A, convert func(A) B) []B {
-	out := make([]B, 0, len(list))
-	for _, a := range list {
-		out = append(out, convert(a))
+// shownStatus says the same in the types of admin.
+func shownStatus(s cluster.ClusterStatus) admin.ClusterStatus {
+	shown := admin.ClusterStatus{ID: s.ID, Node: s.Node, Health: s.Health, Problems: s.Problems, Level: s.Level}
+	for _, n := range s.Nodes {
+		shown.Nodes = append(shown.Nodes, admin.ClusterNode(n))
 	}
-	return out
+	for _, g := range s.Shards {
+		shard := admin.ClusterShard{
+			ID: g.ID, Leader: g.Leader, Term: g.Term, CommitIndex: g.CommitIndex, AppliedIndex: g.AppliedIndex,
+		}
+		for _, r := range g.Replicas {
+			shard.Replicas = append(shard.Replicas, admin.ClusterReplica(r))
+		}
+		shown.Shards = append(shown.Shards, shard)
+	}
+	return shown
 }
 
-// adminError gives an error of the cluster the kind that the admin interface knows.
+// shownVerification says the same in the types of admin.
+func shownVerification(v cluster.Verification) admin.Verification {
+	shown := admin.Verification{Equal: v.Equal}
+	for _, g := range v.Shards {
+		shard := admin.VerifiedShard{ID: g.ID, Index: g.Index, Equal: g.Equal}
+		for _, r := range g.Replicas {
+			shard.Replicas = append(shard.Replicas, admin.VerifiedReplica(r))
+		}
+		shown.Shards = append(shown.Shards, shard)
+	}
+	return shown
+}
+
+// clusterKinds are the kinds of the cluster's errors, and those of admin.
+var clusterKinds = []struct{ from, to error }{
+	{cluster.ErrNotFound, admin.ErrNotFound},
+	{cluster.ErrInvalid, admin.ErrInvalid},
+	{cluster.ErrConflict, admin.ErrConflict},
+	{cluster.ErrUnavailable, admin.ErrUnavailable},
+}
+
+// adminError gives an error of the cluster the kind that the admin interface
+// knows. Its text stays.
 func adminError(err error) error {
-	for _, kind := range []struct{ of, is error }{
-		{cluster.ErrNotFound, admin.ErrNotFound},
-		{cluster.ErrInvalid, admin.ErrInvalid},
-		{cluster.ErrConflict, admin.ErrConflict},
-		{cluster.ErrUnavailable, admin.ErrUnavailable},
-	} {
-		if errors.Is(err, kind.of) {
-			return fmt.Errorf("%w: %w", kind.is, err)
+	for _, kind := range clusterKinds {
+		if errors.Is(err, kind.from) {
+			return kindError{err, kind.to}
 		}
 	}
 	return err
 }
+
+// kindError is an error that is of one more kind than it says.
+type kindError struct {
+	error
+	kind error
+}
+
+// Unwrap gives both.
+func (e kindError) Unwrap() []error { return []error{e.error, e.kind} }

@@ -4,10 +4,12 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"entrepot/queue"
 )
 
 // Batcher gathers the records of many callers into packs and sends the packs
-// off, one after the other.
+// off, one after the other, to whoever leads: to our own Raft or over the mesh.
 //
 // The rule: whatever gathered while the last pack was being written is the next
 // pack. Nothing waits for a timer. A pack is cut by whoever makes it possible:
@@ -21,16 +23,25 @@ import (
 // select over both), and half of the time the first would wait for the fsync of
 // the second. With more voters two are outstanding, one being written here while
 // one replicates; still only one is between us and our disk, and the next is cut
-// when that is done.
+// when that is done. Towards another node see remoteWindow.
+//
+// What was cut stays in the line until it is known to be applied, and is sent
+// again whenever it may have been lost: see line.go. So the waiters do not notice
+// who leads, but for the time it takes.
 //
 // The zero-allocation path per record is Begin, Builder.X, Wait, End. The
 // batcher has no goroutine of its own.
 type Batcher struct {
 	limits  limits
-	propose func(data []byte) proposal // hands a pack to Raft; must not block
+	propose func(data []byte) // hands a pack to Raft; must not block
+	// forward queues a pack for another node, false: it did not; must not block.
+	forward func(leader string, epoch uint64, o queue.Origin, data []byte) bool
+	// seqOf is how far the Machine of this replica knows an origin.
+	seqOf   func(node uint64) (last uint64, known bool)
 	now     func() time.Time
+	clock   *clock
 	observe func(PackStats)
-	wake    chan struct{} // cap 1: the disk is free and packs may wait; see cutter
+	wake    chan struct{} // cap 1: the way is free and packs may wait; see cutter
 
 	mu   sync.Mutex // guards all that follows
 	role role
@@ -38,35 +49,40 @@ type Batcher struct {
 	// full packs wait for their turn, oldest first.
 	full      []*Pack
 	fullBytes int
-	// sent are handed to Raft and not told yet, oldest first.
-	sent []*Pack
-	// storing is the one of sent that our LogStore has not finished, if any.
+
+	route  route
+	origin uint64 // the node's part of our packs' origins
+	seq    uint64 // the last number given
+	epoch  uint64 // grows with every rewind
+	line   []*Pack
+	next   int // line[:next] were sent in this epoch
+	flying int // so many of them are on their way
+	// handing is being sealed and handed over by a goroutine without the lock.
+	handing *Pack
+	// storing is the one of our own that our LogStore has not finished, if any.
 	storing *Pack
-	// uncommitted counts those of sent that the FSM has not seen.
-	// Invariant: uncommitted <= limits.outstanding.
-	uncommitted int
 	// holding: the FSM's goroutine, between committed and the end of applied,
 	// keeps the cutting of the next pack for itself.
-	holding    bool
-	free       []*Pack
-	refusing   bool          // a goroutine runs refuse
-	idle       chan struct{} // not nil: close it when full and sent are empty
-	lastMillis int64         // the newest time in any pack, ours or applied
-	totals     Totals
+	holding bool
+	stalled bool // the leader takes none: wait for the timer, see stall
+	paused  bool // the lead is being handed over
+	busy    bool // the last pack told was a big one: step back before the next
 
+	free     []*Pack
+	untold   int           // packs off the line whose waiters are being told
+	refusing bool          // a goroutine runs refuse
+	idle     chan struct{} // not nil: close it when nothing is left to be told
+	totals   Totals
+
+	sealer  sealer     // used by whoever set handing
 	telling sync.Mutex // held while waiters are called
 }
-
-// proposal is what Raft promises about a proposed pack: Error returns when Raft
-// has decided. After a shutdown it may never return.
-type proposal interface{ Error() error }
 
 // role is what the batcher may do with records.
 type role uint8
 
 const (
-	following role = iota // refuse with ErrNotLeader
-	leading               // gather and send
+	gathering role = iota // take them, and send them when the way is free
 	draining              // send what was gathered, refuse the rest with ErrStopped
 	stopped               // refuse with ErrStopped
 )
@@ -76,15 +92,23 @@ type limits struct {
 	outstanding            int // guarded by Batcher.mu: it follows the number of voters
 }
 
-// Totals count what this node proposed and the group applied since the start.
+// Totals count what this node gathered and the group applied since the start.
 type Totals struct {
 	Packs, Records, Bytes uint64
 }
 
-func newBatcher(l limits, propose func([]byte) proposal, now func() time.Time, observe func(PackStats)) *Batcher {
-	b := &Batcher{limits: l, propose: propose, now: now, observe: observe, wake: make(chan struct{}, 1)}
-	if observe == nil {
+func newBatcher(cfg *Config, clock *clock) *Batcher {
+	b := &Batcher{
+		limits: limits{packBytes: cfg.MaxPackBytes, packRecords: cfg.MaxPackRecords, outstanding: 1},
+		now:    time.Now, clock: clock, observe: cfg.OnPack, wake: make(chan struct{}, 1),
+		origin: cfg.Origin, sealer: sealer{keepBytes: cfg.MaxPackBytes, compress: cfg.Compress},
+		seqOf: func(uint64) (uint64, bool) { return 0, true },
+	}
+	if b.observe == nil {
 		b.observe = func(PackStats) {}
+	}
+	if cfg.Streams != nil {
+		b.seqOf = cfg.Streams.OriginSeq
 	}
 	b.open = b.freshPack()
 	return b
@@ -96,8 +120,8 @@ func newBatcher(l limits, propose func([]byte) proposal, now func() time.Time, o
 // MaxPackBytes has a pack of its own. Every Begin is followed by End or EndMore,
 // soon and without calling the Batcher in between.
 //
-// Begin always returns a pack. If this node does not lead, or is stopping, the
-// waiters are told so from another goroutine.
+// Begin always returns a pack. While nobody leads it gathers, see Backlog; if the
+// group is stopping, the waiters are told so from another goroutine.
 func (b *Batcher) Begin(sizeBytes int) *Pack {
 	b.mu.Lock()
 	if n := b.open.Builder.Len(); n > 0 &&
@@ -110,8 +134,8 @@ func (b *Batcher) Begin(sizeBytes int) *Pack {
 // End unlocks the batcher, and sends the pack off if the way is free.
 func (b *Batcher) End() {
 	p := b.take()
-	if p == nil {
-		b.refuseUnlessLeading()
+	if p == nil && b.role != gathering {
+		b.refuseLater()
 	}
 	b.mu.Unlock()
 	if p != nil {
@@ -130,21 +154,24 @@ func (b *Batcher) Flush() {
 	b.End()
 }
 
-// Backlog is how many bytes wait for their turn to be handed to Raft. It grows
-// when records come faster than the disk or the followers take them: the time
-// to hold back credit.
+// Backlog is how many bytes wait for their turn. It grows when records come faster
+// than the disk or the followers take them, or when nobody leads: the time to hold
+// back credit.
 func (b *Batcher) Backlog() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.fullBytes + b.openBytes()
+	return b.backlog()
 }
 
-// openBytes is the size of the open pack, 0 when it has no record.
-func (b *Batcher) openBytes() int {
-	if b.open.Builder.Len() == 0 {
-		return 0
+func (b *Batcher) backlog() int {
+	n := b.fullBytes
+	if b.open.Builder.Len() > 0 {
+		n += b.open.Builder.Size()
 	}
-	return b.open.Builder.Size()
+	for _, p := range b.line[b.next:] {
+		n += len(p.data)
+	}
+	return n
 }
 
 // closeOpen moves the open pack behind the full ones. REQUIRES: b.mu.
@@ -154,33 +181,6 @@ func (b *Batcher) closeOpen() {
 	b.open = b.freshPack()
 }
 
-// take returns the pack whose turn it is, to be given to send once the lock is
-// released; nil if there is none or the way is not free. REQUIRES: b.mu.
-func (b *Batcher) take() *Pack {
-	if !b.maySend() || b.holding || b.storing != nil || b.uncommitted >= b.limits.outstanding {
-		return nil
-	}
-	var p *Pack
-	switch {
-	case len(b.full) > 0:
-		p = b.takeFull()
-	case b.role == leading && b.open.Builder.Len() > 0:
-		p = b.open
-		b.open = b.freshPack()
-	default:
-		return nil
-	}
-	p.records = p.Builder.Len()
-	// A clock set back must not make a deadline that passed lie ahead again.
-	p.takenAt = b.now()
-	b.lastMillis = max(b.lastMillis, p.takenAt.UnixMilli())
-	p.leaderMillis = b.lastMillis
-	b.storing = p
-	b.uncommitted++
-	b.sent = append(b.sent, p)
-	return p
-}
-
 // takeFull takes the oldest full pack. REQUIRES: b.mu; there is one.
 func (b *Batcher) takeFull() *Pack {
 	p := b.full[0]
@@ -188,27 +188,6 @@ func (b *Batcher) takeFull() *Pack {
 	b.fullBytes -= p.Builder.Size()
 	return p
 }
-
-// send seals a pack that take returned and hands it to Raft. Sealing copies up
-// to a pack, so it happens outside the lock; the order of packs is safe because
-// take gives out no other one while this is storing.
-//
-// REQUIRES: b.mu is not held.
-func (b *Batcher) send(p *Pack) {
-	data := p.seal(b.limits.packBytes)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.maySend() { // lost since take
-		b.claim(p)
-		go b.tell(p, nil, b.refusal())
-		return
-	}
-	p.data = data
-	p.proposal = b.propose(data)
-}
-
-// maySend: packs may be handed to Raft. REQUIRES: b.mu.
-func (b *Batcher) maySend() bool { return b.role == leading || b.role == draining }
 
 // freshPack takes a used pack or makes one.
 func (b *Batcher) freshPack() *Pack {
@@ -226,7 +205,7 @@ const maxFree = 4
 
 // recycle keeps p for use again. REQUIRES: b.mu, and everyone in p was told.
 func (b *Batcher) recycle(p *Pack) {
-	if len(b.free) < maxFree {
+	if len(b.free) < maxFree && p != b.handing {
 		p.reset()
 		b.free = append(b.free, p)
 	}
@@ -242,7 +221,7 @@ func (b *Batcher) setOutstanding(n int) {
 func (b *Batcher) addStats(s *Stats) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s.BacklogBytes = b.fullBytes + b.openBytes()
-	s.InFlight = len(b.sent)
+	s.BacklogBytes = b.backlog()
+	s.InFlight = b.flying
 	s.Totals = b.totals
 }

@@ -2,14 +2,13 @@ package cluster
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"entrepot/queue"
 )
@@ -17,35 +16,39 @@ import (
 // fakeRaft stands where Raft stands: it is handed packs and the test decides
 // what becomes of them.
 type fakeRaft struct {
-	b       *Batcher
-	packs   [][]byte
-	futures []*fakeFuture
-	ended   chan struct{}
+	b     *Batcher
+	packs [][]byte
 }
 
-type fakeFuture struct{ answer chan error }
+// lead lets the batcher send to it.
+func (r *fakeRaft) lead() { r.b.setRoute(route{local: true}) }
 
-func (f *fakeFuture) Error() error { return <-f.answer }
+// lose is what the group does when it has lost the lead.
+func (r *fakeRaft) lose() { r.b.setRoute(route{}) }
 
 func newFakeRaft(outstanding int) *fakeRaft {
-	r := &fakeRaft{ended: make(chan struct{})}
+	r := &fakeRaft{}
 	now := time.UnixMilli(1000)
-	r.b = newBatcher(limits{packBytes: 1000, packRecords: 4, outstanding: outstanding},
-		func(data []byte) proposal {
-			f := &fakeFuture{answer: make(chan error, 1)}
-			r.packs, r.futures = append(r.packs, data), append(r.futures, f)
-			return f
-		}, func() time.Time { return now }, nil)
+	cfg := &Config{MaxPackBytes: 1000, MaxPackRecords: 4, Origin: 7}
+	r.b = newBatcher(cfg, newClock(func() time.Time { return now }))
+	r.b.limits.outstanding = outstanding
+	r.b.propose = func(data []byte) { r.packs = append(r.packs, data) }
+	r.b.now = func() time.Time { return now }
 	return r
 }
 
 func (r *fakeRaft) store(i int) { r.b.writing(r.packs[i]); r.b.stored() }
 func (r *fakeRaft) apply(i int, replies ...queue.Reply) {
-	p := r.b.committed(r.packs[i])
-	if p != nil {
-		r.b.applied(p, replies)
+	r.applyAs(i, Result{Replies: replies})
+}
+
+func (r *fakeRaft) applyAs(i int, result Result) {
+	h, err := queue.ReadPackHeader(r.packs[i])
+	if err != nil {
+		panic(err)
 	}
-	r.futures[i].answer <- nil
+	r.b.committed(h.Origin, r.packs[i])
+	r.b.applied(h.Origin, r.packs[i], result, false)
 }
 
 // records lists the payloads of pack i.
@@ -66,7 +69,7 @@ func (r *fakeRaft) records(t *testing.T, i int) string {
 
 func TestWhatGathersDuringAWriteIsTheNextPack(t *testing.T) {
 	r, w := newFakeRaft(1), newRecorder()
-	r.b.lead()
+	r.lead()
 	w.enqueue(r.b, 1, "a")
 	require.Len(t, r.packs, 1, "nothing was in flight: End sent it, no goroutine was needed")
 	w.enqueue(r.b, 2, "b")
@@ -105,7 +108,7 @@ func TestABusyGroupWaitsForItsWaitersNextRecords(t *testing.T) {
 	} {
 		r := newFakeRaft(1)
 		r.b.limits.packRecords, r.b.limits.packBytes = 1000, 1<<20
-		r.b.lead()
+		r.lead()
 		for i := range c.records {
 			p := r.b.Begin(0)
 			p.Builder.Enqueue(1, 0, 0, []byte("first"))
@@ -125,7 +128,7 @@ func TestABusyGroupWaitsForItsWaitersNextRecords(t *testing.T) {
 
 func TestABurstIsNotTorn(t *testing.T) {
 	r, w := newFakeRaft(1), newRecorder()
-	r.b.lead()
+	r.lead()
 	for i, s := range []string{"a", "b", "c"} {
 		w.add(r.b, uint64(i), s)
 		r.b.EndMore()
@@ -137,7 +140,7 @@ func TestABurstIsNotTorn(t *testing.T) {
 
 func TestLimitsClosePacks(t *testing.T) {
 	r, w := newFakeRaft(1), newRecorder()
-	r.b.lead()
+	r.lead()
 	w.enqueue(r.b, 0, "first")
 	for i := range 5 {
 		w.enqueue(r.b, uint64(i+1), string(rune('a'+i)))
@@ -162,7 +165,7 @@ func TestLimitsClosePacks(t *testing.T) {
 
 func TestTwoVotersOverlapDiskAndNetwork(t *testing.T) {
 	r, w := newFakeRaft(2), newRecorder()
-	r.b.lead()
+	r.lead()
 	w.enqueue(r.b, 1, "a")
 	w.enqueue(r.b, 2, "b")
 	require.Len(t, r.packs, 1, "the disk is busy with the first: gather")
@@ -179,7 +182,7 @@ func TestTwoVotersOverlapDiskAndNetwork(t *testing.T) {
 
 func TestResultsAreMatchedToWaiters(t *testing.T) {
 	r, v, w := newFakeRaft(1), newRecorder(), newRecorder()
-	r.b.lead()
+	r.lead()
 	v.add(r.b, 1, "a")
 	r.b.EndMore()
 	r.b.Begin(0).Builder.Enqueue(1, 0, 0, []byte("nobody waits for this one"))
@@ -196,62 +199,68 @@ func TestResultsAreMatchedToWaiters(t *testing.T) {
 	require.EqualValues(t, 13, v.told[3][0].result.Seq)
 }
 
-func TestFateOfPacksWhenTheLeadIsLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, w := newFakeRaft(2), newRecorder()
-		r.b.lead()
-		w.enqueue(r.b, 1, "written, nobody knows")
-		r.store(0)
-		w.enqueue(r.b, 2, "sent, never written")
-		w.enqueue(r.b, 3, "still gathering")
-		gone := make(chan struct{})
-		go func() { r.b.lost(r.ended); close(gone) }()
-		synctest.Wait()
-		require.Equal(t, map[uint64]error{}, w.errs(t), "Raft has not decided yet: it might still write the second")
-		r.futures[0].answer <- errors.New("leadership lost")
-		r.futures[1].answer <- errors.New("not the leader")
-		<-gone
-		want := map[uint64]error{1: ErrUnknownOutcome, 2: ErrNotLeader, 3: ErrNotLeader}
-		require.Equal(t, want, w.errs(t))
-		require.Nil(t, r.b.committed(r.packs[0]), "applied after all, later: its waiters are not told twice")
-		w.enqueue(r.b, 4, "to nobody")
-		w.left.Wait()
-		require.Equal(t, ErrNotLeader, w.errs(t)[4])
-	})
+func TestPacksAreKeptWhenTheLeadIsLost(t *testing.T) {
+	r, w := newFakeRaft(2), newRecorder()
+	r.lead()
+	w.enqueue(r.b, 1, "written, nobody knows")
+	r.store(0)
+	w.enqueue(r.b, 2, "sent, never written")
+	w.enqueue(r.b, 3, "still gathering")
+	r.lose()
+	w.enqueue(r.b, 4, "while nobody leads")
+	require.Empty(t, w.errs(t), "nobody is told anything")
+	require.Positive(t, r.b.Backlog(), "but that there is more than should be")
+	before := slices.Clone(r.packs[0])
+	r.lead()
+	r.store(2)
+	<-r.b.wake
+	r.b.Flush()
+	require.Equal(t, before, r.packs[0], "the log may have it: it never changes")
+	require.Equal(t, "written, nobody knows", r.records(t, 2))
+	require.False(t, same(r.packs[0], r.packs[2]))
+	require.Equal(t, "sent, never written", r.records(t, 3), "in the old order, before anything newer")
+	r.apply(0) // it was committed after all
+	require.Equal(t, map[uint64]error{1: nil}, w.errs(t))
+	r.applyAs(2, Result{Verdict: queue.PackDuplicate})
+	r.store(3)
+	r.apply(3)
+	r.apply(4)
+	w.left.Wait()
+	require.Equal(t, map[uint64]error{1: nil, 2: nil, 3: nil, 4: nil}, w.errs(t))
 }
 
 func TestLeadLostBetweenTakeAndSend(t *testing.T) {
 	r, w := newFakeRaft(1), newRecorder()
-	r.b.lead()
+	r.lead()
 	w.add(r.b, 1, "a")
 	p := r.b.take() // End, cut in half
 	r.b.mu.Unlock()
-	r.b.lost(r.ended)
+	r.lose()
 	r.b.send(p)
-	w.left.Wait()
-	require.Equal(t, ErrNotLeader, w.errs(t)[1])
 	require.Empty(t, r.packs, "Raft has never heard of it")
+	r.lead()
+	r.apply(0)
+	w.left.Wait()
+	require.NoError(t, w.errs(t)[1])
 }
 
-func TestRaftThatEndsAnswersNobody(t *testing.T) {
-	r, w := newFakeRaft(2), newRecorder()
-	r.b.lead()
-	w.enqueue(r.b, 1, "written")
-	r.store(0)
-	w.enqueue(r.b, 2, "not written")
+func TestAGroupThatEndsTellsWhatItKnows(t *testing.T) {
+	r, w := newFakeRaft(1), newRecorder()
+	r.lead()
+	w.enqueue(r.b, 1, "handed over")
+	w.enqueue(r.b, 2, "not handed over")
 	r.b.close()
-	close(r.ended)
-	r.b.lost(r.ended)
+	require.Empty(t, w.errs(t), "Raft may apply the first yet")
+	r.b.abandon()
 	require.Equal(t, map[uint64]error{1: ErrUnknownOutcome, 2: ErrStopped}, w.errs(t))
-	for _, f := range r.futures {
-		f.answer <- nil // let the watchers go
-	}
+	r.apply(0) // later: its waiters are not told twice
+	require.Len(t, w.errs(t), 2)
 }
 
 func TestDrainFinishesWhatWasGathered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := newFakeRaft(1), newRecorder()
-		r.b.lead()
+		r.lead()
 		w.enqueue(r.b, 1, "in flight")
 		w.enqueue(r.b, 2, "gathered")
 		done := make(chan error, 1)
@@ -271,7 +280,7 @@ func TestDrainFinishesWhatWasGathered(t *testing.T) {
 
 func TestDrainGivesUpWithItsContext(t *testing.T) {
 	r, w := newFakeRaft(1), newRecorder()
-	r.b.lead()
+	r.lead()
 	w.enqueue(r.b, 1, "stuck")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -280,18 +289,20 @@ func TestDrainGivesUpWithItsContext(t *testing.T) {
 
 func TestLeaderTimeNeverGoesBack(t *testing.T) {
 	r, w := newFakeRaft(1), newRecorder()
-	r.b.appliedAt(5000) // another leader's clock was ahead of our 1000
-	r.b.lead()
+	r.b.clock.applied(5000) // another leader's clock was ahead of our 1000
+	r.b.clock.lead()
+	r.lead()
 	w.enqueue(r.b, 1, "a")
 	h, err := queue.ReadPackHeader(r.packs[0])
 	require.NoError(t, err)
 	require.EqualValues(t, 5000, h.NowMillis)
+	require.Equal(t, queue.Origin{Node: 7, Seq: 1}, h.Origin)
 }
 
 func TestRecordsAllocateNothing(t *testing.T) {
 	r, w := newFakeRaft(1), &silent{}
 	r.b.limits.packRecords, r.b.limits.packBytes = 1<<20, 1<<30
-	r.b.lead()
+	r.lead()
 	r.b.Begin(0).Builder.Purge(1) // in flight: the rest gathers
 	r.b.End()
 	payload := make([]byte, 256)
@@ -318,60 +329,3 @@ func TestRecordsAllocateNothing(t *testing.T) {
 type silent struct{}
 
 func (*silent) Done([]uint64, []queue.Reply, error) {}
-
-// Whatever happens in whatever order, every token is told exactly once, in the
-// order of its pack, and "certainly not applied" is never said of a pack that
-// was written.
-func TestEveryWaiterIsToldOnce(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		r, w := newFakeRaft(rapid.IntRange(1, 3).Draw(t, "outstanding")), newRecorder()
-		token, next := uint64(0), 0 // next: the first pack not applied
-		stored := 0
-		steps := map[string]func(*rapid.T){
-			"lead": func(*rapid.T) { r.b.lead() },
-			"record": func(t *rapid.T) {
-				token++
-				w.enqueue(r.b, token, strings.Repeat("r", rapid.SampledFrom([]int{1, 400, 2000}).Draw(t, "size")))
-			},
-			"store": func(*rapid.T) {
-				if stored < len(r.packs) {
-					r.store(stored)
-					stored++
-				}
-			},
-			"apply": func(*rapid.T) {
-				if next < stored {
-					r.apply(next)
-					next++
-				}
-			},
-			"cut": func(*rapid.T) { r.b.Flush() },
-			"lose": func(*rapid.T) {
-				for ; stored < len(r.packs); stored++ { // never written
-					r.futures[stored].answer <- errors.New("not the leader")
-				}
-				for i := next; i < stored; i++ {
-					select {
-					case r.futures[i].answer <- errors.New("lost"):
-					default:
-					}
-				}
-				next = stored
-				r.b.lost(r.ended)
-			},
-		}
-		t.Repeat(steps)
-		steps["lose"](t)
-		w.left.Wait()
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		for i := uint64(1); i <= token; i++ {
-			if len(w.told[i]) != 1 {
-				t.Fatalf("token %d was told %d times", i, len(w.told[i]))
-			}
-		}
-		if n := len(r.b.sent) + len(r.b.full) + r.b.uncommitted; n != 0 {
-			t.Fatalf("%d packs are left over", n)
-		}
-	})
-}

@@ -174,7 +174,8 @@ type Config struct {
 	SnapshotBytes   int64
 	SnapshotEntries uint64
 	// TrailingLogs is how many entries stay behind a snapshot for followers that
-	// lag. Default: 64 for a single voter, else 2048.
+	// lag. Default: 64 for a single voter, else what makes about trailingBytes, but at
+	// most 2048.
 	TrailingLogs uint64
 
 	// Raft's clocks: 1 s, 1 s, 500 ms and 200 ms. Shorter heartbeats and leases

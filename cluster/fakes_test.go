@@ -79,9 +79,16 @@ func (l *memLog) DeleteRange(lo, hi uint64) error {
 	if l.keep != nil {
 		hi = min(hi, l.keep())
 	}
-	if len(l.entries) == 0 || lo > l.first || hi < l.first {
+	if len(l.entries) == 0 || hi < l.first || lo > l.last() {
 		return nil
 	}
+	if lo > l.first {
+		if hi >= l.last() { // a suffix
+			l.entries = l.entries[: lo-l.first : lo-l.first]
+		}
+		return nil
+	}
+	hi = min(hi, l.last())
 	n := hi - l.first + 1
 	l.entries, l.first = append([]journal.Entry(nil), l.entries[n:]...), hi+1
 	return nil
@@ -103,6 +110,13 @@ func (m memMarks) Set(name string, v []byte) error {
 	m.l.mu.Lock()
 	defer m.l.mu.Unlock()
 	m.l.marks[name] = v
+	return nil
+}
+
+func (m memMarks) Delete(name string) error {
+	m.l.mu.Lock()
+	defer m.l.mu.Unlock()
+	delete(m.l.marks, name)
 	return nil
 }
 

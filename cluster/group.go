@@ -24,11 +24,27 @@ type Group struct {
 	logs    *logStore
 	snaps   *snapStore
 	batcher *Batcher
+	intake  intake
+	clock   *clock
+	confs   confs
+	// peers is the transport of a group with a Hub, else there is solo.
+	peers     *transport
+	solo      *soloTransport
+	followers *followers
+	members   atomic.Pointer[[]Server] // the last configuration that is committed
 
-	leader   atomic.Bool
-	snapshot *snapshotter
-	notify   chan bool // Raft's word on leadership
+	leader    atomic.Bool
+	lease     atomic.Uint64 // the term in which this node leads and has not given up the lease, 0: none
+	snapshot  *snapshotter
+	notify    chan bool     // Raft's word on leadership
+	routed    chan struct{} // cap 1: Raft knows of another leader
+	elections atomic.Uint64
+	tuning    sync.Mutex
+	transfers sync.Mutex // one at a time
 
+	ctx       context.Context // ends when the group begins to end
+	cancel    context.CancelFunc
+	raftUp    chan struct{} // closed when raft is set
 	started   chan struct{} // closed when Start is through, raft set or not
 	ended     chan struct{} // closed when Raft and its goroutines have ended
 	endOnce   sync.Once
@@ -74,7 +90,7 @@ func (g *Group) raftBarrier() error {
 		return ErrStopped
 	}
 	f := g.raft.Barrier(0)
-	await(f, g.ended)
+	await(g.ended, f.Error)
 	if closed(g.ended) { // f.Error might never return
 		return ErrStopped
 	}
@@ -85,6 +101,23 @@ func (g *Group) raftBarrier() error {
 		return ErrStopped
 	default:
 		return fmt.Errorf("%w (%v)", ErrNotLeader, err)
+	}
+}
+
+// await returns when Raft has answered, or has ended. It may end without an answer;
+// then the goroutine that listens for it stays behind, one for each call.
+func await(ended <-chan struct{}, answer func() error) {
+	if closed(ended) {
+		return
+	}
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		_ = answer()
+	}()
+	select {
+	case <-answered:
+	case <-ended:
 	}
 }
 
@@ -111,6 +144,7 @@ func (g *Group) Stop(ctx context.Context) error {
 		}
 		g.end()
 		g.tasks.Wait()
+		g.snaps.drop()
 		if err := g.stable.Close(); err != nil && g.stopErr == nil {
 			g.stopErr = fmt.Errorf("cluster: close %s: %w", g.stable.path, err)
 		}
@@ -121,6 +155,12 @@ func (g *Group) Stop(ctx context.Context) error {
 // end shuts Raft down and waits for its goroutines.
 func (g *Group) end() {
 	g.endOnce.Do(func() {
+		g.lease.Store(0)
+		g.cancel()
+		if g.peers != nil {
+			g.cfg.Hub.leave(g)
+			g.peers.close() // Raft's goroutines may wait in it
+		}
 		_ = g.raft.Shutdown().Error()
 		close(g.ended)
 	})
@@ -135,6 +175,7 @@ func (g *Group) fatal(err error) {
 	g.fatalOnce.Do(func() {
 		g.batcher.close()
 		g.leader.Store(false)
+		g.lease.Store(0)
 		g.cfg.Logger.Error("the group stops: it can't go on", "shard", g.cfg.Shard, "error", err)
 		go func() {
 			<-g.started
@@ -190,18 +231,13 @@ func (g *Group) Stats() Stats {
 		Leader: g.Leader(), LeaderID: string(leaderID), Term: g.raft.CurrentTerm(),
 		FirstIndex: g.logs.log.First(), LastIndex: g.raft.LastIndex(), CommitIndex: g.raft.CommitIndex(),
 		AppliedIndex: g.cfg.FSM.AppliedIndex(), SnapshotIndex: g.snaps.last.Load(),
-		Voters: voters(g.raft.GetConfiguration().Configuration()),
+		Voters:    voters(g.raft.GetConfiguration().Configuration()),
+		Elections: g.elections.Load(), Forwarded: g.intake.taken.Load(),
+		StreamsSent: g.followers.sent.Load(), StreamsTaken: g.snaps.taken.Load(),
+	}
+	if s.Leader {
+		s.Followers = g.followers.stats(g.Servers(), g.cfg.NodeID, g.snapshot.entryBytes())
 	}
 	g.batcher.addStats(&s)
 	return s
-}
-
-// voters counts the voters of a configuration.
-func voters(c raft.Configuration) (n int) {
-	for _, s := range c.Servers {
-		if s.Suffrage == raft.Voter {
-			n++
-		}
-	}
-	return n
 }

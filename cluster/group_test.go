@@ -228,7 +228,7 @@ func TestDirectoriesThatDoNotBelongTogether(t *testing.T) {
 func TestBootstrapThatWasCutOffIsFinished(t *testing.T) {
 	l := newMemLog()
 	cfg := testConfig(t, &listFSM{})
-	s, err := openStable(cfg.Dir, 0)
+	s, err := openStable(&cfg)
 	require.NoError(t, err)
 	require.NoError(t, s.SetUint64([]byte("CurrentTerm"), 1)) // Raft's first step of two
 	require.NoError(t, s.Close())

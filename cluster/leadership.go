@@ -2,57 +2,110 @@ package cluster
 
 import (
 	"context"
+
+	"github.com/hashicorp/raft"
 )
 
-// followLeadership turns what Raft says about leadership into roles of the
-// batcher and calls of OnLeader. It returns when Raft has ended.
+// leadership is what followLeadership knows and has told.
+type leadership struct {
+	leading bool
+	route   Route
+}
+
+// followLeadership turns what Raft says about leaders into routes of the batcher and
+// calls of OnLeader and OnRoute. It returns when Raft has ended.
 func (g *Group) followLeadership() {
-	leading := false
-	set := func(now bool) {
-		if now == leading {
-			return
-		}
-		leading = now
-		if g.cfg.OnLeader != nil {
-			g.cfg.OnLeader(now, g.raft.CurrentTerm())
-		}
-	}
+	var l leadership
 	for {
 		select {
 		case elected := <-g.notify:
-			if !elected {
-				g.step(false, set)
-			} else if g.caughtUp() {
-				g.step(true, set)
-			}
+			g.step(&l, elected && g.caughtUp())
+		case <-g.routed:
 		case <-g.ended:
-			g.step(false, set)
+			g.step(&l, false)
+			g.batcher.abandon()
 			return
 		}
+		g.tellRoute(&l)
 	}
 }
 
-// step takes up or gives up the lead. Giving up, deliveries are stopped first
-// (OnLeader) and senders told afterwards: telling may wait for Raft.
-func (g *Group) step(lead bool, onLeader func(bool)) {
-	g.leader.Store(lead)
-	if lead {
-		g.batcher.lead()
-		onLeader(true)
+// observed is asked by Raft, in its own goroutines, whether an observation is wanted.
+// None is; that the leader may have changed is what we wanted to know.
+func (g *Group) observed(o *raft.Observation) bool {
+	if _, ok := o.Data.(raft.LeaderObservation); ok {
+		select {
+		case g.routed <- struct{}{}:
+		default:
+		}
+	}
+	return false
+}
+
+// step takes up or gives up the lead. Giving up, deliveries are stopped first.
+func (g *Group) step(l *leadership, lead bool) {
+	if lead == l.leading {
 		return
 	}
-	onLeader(false)
-	g.batcher.lost(g.ended)
+	l.leading = lead
+	term := g.raft.CurrentTerm()
+	g.leader.Store(lead)
+	if !lead {
+		g.lease.Store(0)
+		g.tellLeader(false, term)
+		g.clock.follow()
+		g.batcher.setRoute(route{})
+		g.intake.set(intakeClosed)
+		g.followers.forget()
+		return
+	}
+	g.elections.Add(1)
+	g.clock.lead()
+	g.lease.Store(term)
+	g.batcher.setRoute(route{local: true})
+	g.intake.set(intakeOpen)
+	g.tellLeader(true, term)
+}
+
+func (g *Group) tellLeader(lead bool, term uint64) {
+	if g.cfg.OnLeader != nil {
+		g.cfg.OnLeader(lead, term)
+	}
+}
+
+// tellRoute tells who leads, if that has changed.
+func (g *Group) tellRoute(l *leadership) {
+	_, id := g.raft.LeaderWithID()
+	r := Route{Leader: string(id), Term: g.raft.CurrentTerm()}
+	switch {
+	case l.leading:
+		r.Leader = g.cfg.NodeID
+	case r.Leader == g.cfg.NodeID:
+		r.Leader = "" // elected, but not caught up
+	}
+	if !l.leading {
+		g.batcher.setRoute(route{leader: r.Leader})
+	}
+	if r == l.route {
+		return
+	}
+	l.route = r
+	if g.cfg.OnRoute != nil {
+		g.cfg.OnRoute(r)
+	}
 }
 
 // caughtUp waits until the FSM has everything that earlier leaders committed.
-// False: the lead was lost meanwhile, which Raft says next.
+// False: the lead was lost meanwhile, which Raft says next. Packs of other nodes are
+// held for that long.
 //
 // It does not block Raft: notify has room for what Raft may have to say until it
 // answers the barrier.
 func (g *Group) caughtUp() bool {
+	g.intake.set(intakeHolds)
 	err := g.barrier(context.Background())
 	if err != nil {
+		g.intake.set(intakeClosed)
 		g.cfg.Logger.Info("lead lost before it was taken up", "shard", g.cfg.Shard, "error", err)
 	}
 	return err == nil

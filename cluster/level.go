@@ -9,3 +9,6 @@ package cluster
 //	1  packs of header 1, explicit ids in Declare: a node alone, before there were clusters
 //	2  packs with an origin (header 2), Declare without id, settings, checks, codec s2
 const KnownLevel = 2
+
+// baseLevel is what every binary knows that can be in a cluster.
+const baseLevel = 2

@@ -31,7 +31,10 @@ type logStore struct {
 	log     entryLog
 	batcher *Batcher
 	grown   func(entries int, bytes int64) // told of every successful append
-	failed  func(error)                    // told of the first failed write
+	// keepFrom is the index from which on entries must stay for a follower that is
+	// being fed, 0: none.
+	keepFrom func() uint64
+	failed   func(error) // told of the first failed write
 
 	// writes orders appends and deletions, as journal.Log asks for. A prefix
 	// deletion is not synced, so an append waits for it only some microseconds.
@@ -108,6 +111,9 @@ func (s *logStore) DeleteRange(min, max uint64) error {
 	defer s.writes.Unlock()
 	if err := s.broken.Load(); err != nil {
 		return *err
+	}
+	if from := s.keepFrom(); from > 0 && max >= from && max < s.log.Last() {
+		max = from - 1 // a prefix; Raft asks for more with the next snapshot
 	}
 	if err := s.log.DeleteRange(min, max); err != nil {
 		return s.fail(fmt.Errorf("cluster: delete log entries %d..%d: %w", min, max, err))

@@ -14,14 +14,18 @@ import (
 type machine struct {
 	fsm       FSM
 	batcher   *Batcher
-	failed    func(error) // told when an entry can't be applied
-	err       error       // why: no entry is applied any more
-	responses []any       // all nil: nobody reads a future's response, see Batcher
+	intake    *intake
+	clock     *clock
+	snaps     *snapStore
+	confs     *confs
+	newConf   func(raft.Configuration) // told of every committed configuration
+	failed    func(error)              // told when an entry can't be applied
+	err       error                    // why: no entry is applied any more
+	responses []any                    // all nil: nobody reads a future's response, see Batcher
 }
 
-// ApplyBatch applies entries in order. Configurations come here too, and need
-// no action: being a BatchingFSM is what makes Raft count them as applied, which
-// a snapshot right after a configuration change depends on.
+// ApplyBatch applies entries in order. That configurations come here too makes Raft
+// count them as applied, which a snapshot right after one depends on.
 func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	for _, l := range logs {
 		m.Apply(l)
@@ -34,21 +38,21 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 
 // Apply applies one entry.
 func (m *machine) Apply(l *raft.Log) any {
-	if l.Type != raft.LogCommand {
-		return nil
-	}
-	p := m.batcher.committed(l.Data)
-	result, err := m.apply(l)
-	switch {
-	case err != nil && p != nil:
-		m.batcher.unapplied(p)
-	case err != nil:
-	case p != nil:
-		m.batcher.applied(p, result.Replies)
-	default:
-		if h, err := queue.ReadPackHeader(l.Data); err == nil {
-			m.batcher.appliedAt(h.NowMillis)
+	switch l.Type {
+	case raft.LogConfiguration:
+		conf := raft.DecodeConfiguration(l.Data)
+		m.confs.add(l.Index, conf)
+		m.newConf(conf)
+	case raft.LogCommand:
+		// A pack that has no header can't be applied either, which apply says.
+		h, _ := queue.ReadPackHeader(l.Data)
+		m.batcher.committed(h.Origin, l.Data)
+		result, err := m.apply(l)
+		if err == nil {
+			m.clock.applied(h.NowMillis)
+			m.intake.applied(h.Origin, l.Index, result)
 		}
+		m.batcher.applied(h.Origin, l.Data, result, err != nil)
 	}
 	return nil
 }
@@ -70,10 +74,21 @@ func (m *machine) apply(l *raft.Log) (Result, error) {
 // must not be marked.
 func (m *machine) Snapshot() (raft.FSMSnapshot, error) { return markOnly{}, m.err }
 
-// Restore would read a stream from a leader.
+// Restore takes over the state of a stream that has come whole. Its content is with
+// the snapStore already.
 func (m *machine) Restore(r io.ReadCloser) error {
 	_ = r.Close()
-	return errNoStream
+	if m.err != nil {
+		return m.err
+	}
+	meta, err := m.snaps.restore()
+	if err != nil {
+		return err // the state is the old one; Raft asks the leader to try again
+	}
+	m.confs.reset(meta.ConfigurationIndex, meta.Configuration)
+	m.newConf(meta.Configuration)
+	m.batcher.restored()
+	return nil
 }
 
 // markOnly is the snapshot of a state that needs no copying.

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"slices"
 	"time"
 
+	"entrepot/journal"
 	"entrepot/queue"
 )
 
@@ -12,23 +14,24 @@ import (
 type Waiter interface {
 	// Done is called once per run of neighbouring records of this waiter in a
 	// pack, in the order of the records, and each token is told exactly once.
+	// Packs are told in their order too, except around a change of leader.
 	// results is nil when every one of them was applied with nothing to say, else
-	// it has one reply per token. With err set (ErrNotLeader, ErrStopped:
-	// certainly not applied; ErrUnknownOutcome) results is nil.
+	// it has one reply per token. With err set (ErrStopped: certainly not applied;
+	// ErrUnknownOutcome) results is nil.
 	//
 	// Both slices belong to the batcher again when Done returns. Calls never
-	// overlap. Done runs in the goroutine that applies the log: it must not
-	// block, and it may use the Batcher.
+	// overlap. Done runs in the goroutine that applies the log, or in the one that
+	// reads what the leader says: it must not block, and it may use the Batcher.
 	Done(tokens []uint64, results []queue.Reply, err error)
 }
 
 // Pack is a pack being filled, between Begin and End, and then on its way.
 //
 // Its life: open (filled by callers) -> full (waits its turn; most packs skip
-// this) -> sent (handed to Raft) -> written (our LogStore saw it) -> told. Owner
-// of every field is the Batcher, under its lock, except where it says otherwise.
-// Packs are used again: what is allocated per pack is the exact-size copy of its
-// bytes, which the log and the journal's window keep.
+// this) -> in line (sealed and numbered, see line) -> told. Owner of every field
+// is the Batcher, under its lock, except where it says otherwise. Packs are used
+// again: what is allocated per pack is the exact-size copy of its bytes, which
+// the log and the journal's window keep.
 type Pack struct {
 	// Builder takes the records.
 	Builder *queue.PackBuilder
@@ -36,17 +39,26 @@ type Pack struct {
 	waits   waits
 	records int // how many; set when the pack is taken
 
-	// data is what was proposed. Its address identifies the pack in the log.
-	data     []byte
-	proposal proposal
-	takenAt  time.Time
-	commit   time.Duration // from takenAt until the FSM had it
-	// leaderMillis is the time that goes into the pack's header.
-	leaderMillis int64
-	// written: the bytes reached the LogStore, so they may be on the disk.
-	written bool
+	seq     uint64       // its number in the line
+	data    []byte       // sealed; nil until then
+	carries queue.Origin // what data says, or will: not the line's after renew
+	takenAt time.Time
+	commit  time.Duration // from takenAt until it was known to be committed
+
+	// handed: Raft or the mesh has data, and may have it still: it never changes
+	// again. It is also what may have been applied although nobody told us.
+	handed bool
+	// sentIn is the line's epoch in which the pack was sent last; flying: sent in
+	// the present one, and not heard of.
+	sentIn uint64
+	flying bool
+	// landed: the leader says it was applied before. The replies come when this
+	// replica applies it.
+	landed bool
 	// claimed: somebody is telling the waiters, or has.
 	claimed bool
+	// written: the LogStore is writing it, or has.
+	written bool
 }
 
 func newPack() *Pack {
@@ -63,21 +75,50 @@ func (p *Pack) Wait(w Waiter, token uint64) {
 	p.waits.add(w, token, p.Builder.Len()-1)
 }
 
+// sealer turns filled packs into bytes. Owner: whoever hands over, see line.
+type sealer struct {
+	keepBytes int // a builder's buffer above that is given away
+	compress  bool
+	scratch   []byte
+}
+
 // seal ends the pack and returns its bytes, exactly as long as they are: the
 // log and the window keep them, often for seconds, and count their length, so
 // slack would be memory that nobody counts. The builder keeps its buffer for the
 // next pack, except after a record above keepBytes, whose buffer has little
-// slack (it was grown to fit) and is given away rather than copied.
+// slack (it was grown to fit) and is given away rather than copied. The time is
+// stamped later.
 //
 // REQUIRES: no caller fills the pack any more.
-func (p *Pack) seal(keepBytes int) []byte {
-	built := p.Builder.Finish(p.leaderMillis, queue.Origin{})
-	if len(built) > keepBytes {
+func (s *sealer) seal(p *Pack, o queue.Origin) []byte {
+	built := p.Builder.Finish(0, o)
+	if s.compress {
+		if small := journal.CompressPack(s.scratch, built); !same(small, built) {
+			p.Builder.Reset(built[:0])
+			if cap(small) <= 2*s.keepBytes {
+				s.scratch = small[:0]
+			}
+			return slices.Clone(small)
+		}
+	}
+	if len(built) > s.keepBytes {
 		p.Builder.Reset(nil)
 		return built
 	}
 	data := append([]byte(nil), built...)
 	p.Builder.Reset(built[:0])
+	return data
+}
+
+// renumbered is a copy of a pack with another origin.
+func renumbered(data []byte, o queue.Origin) []byte {
+	data = slices.Clone(data)
+	h, err := queue.ReadPackHeader(data)
+	if err != nil {
+		panic(err) // we have written it
+	}
+	h.Origin = o
+	h.Append(data[:0])
 	return data
 }
 
@@ -87,7 +128,7 @@ func (p *Pack) reset() {
 		p.Builder.Reset(p.Builder.Finish(0, queue.Origin{}))
 	}
 	p.waits.reset()
-	p.data, p.proposal, p.written, p.claimed = nil, nil, false, false
+	*p = Pack{Builder: p.Builder, waits: p.waits}
 }
 
 // waits says who waits for which record of a pack.

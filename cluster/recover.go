@@ -9,16 +9,21 @@ import (
 )
 
 // recover brings log, mark, term and FSM to where Raft can begin.
-func (p *parts) recover(fsm FSM) error {
-	if err := p.bootstrap(fsm.AppliedIndex()); err != nil {
+func (p *parts) recover(fsm FSM, voters []string) error {
+	if err := p.snaps.settleRestore(fsm.AppliedIndex()); err != nil {
+		return err
+	}
+	if err := p.bootstrap(fsm.AppliedIndex(), voters); err != nil {
 		return err
 	}
 	return replay(p.logs.log, p.snaps, fsm)
 }
 
-// bootstrap makes a group of this one voter if there is nothing yet, and refuses
-// a directory whose parts contradict each other. k is the FSM's applied index.
-func (p *parts) bootstrap(k uint64) error {
+// bootstrap makes a group of these voters if there is nothing yet, and refuses a
+// directory whose parts contradict each other. k is the FSM's applied index. Without
+// voters the group exists elsewhere: its leader's first entry is the beginning here,
+// and until then the term alone may be known.
+func (p *parts) bootstrap(k uint64, voters []string) error {
 	term, err := p.stable.term()
 	if err != nil {
 		return err
@@ -33,6 +38,8 @@ func (p *parts) bootstrap(k uint64) error {
 		return p.checkTerm(term, last)
 	case k > 0:
 		return fmt.Errorf("cluster: the journal has applied up to entry %d, but its log is empty", k)
+	case len(voters) == 0:
+		return nil
 	case term > 1:
 		return fmt.Errorf("cluster: %s is in term %d, but the log is empty: it belongs to another journal", p.stable.path, term)
 	}
@@ -42,9 +49,11 @@ func (p *parts) bootstrap(k uint64) error {
 		// first entry. Raft would take the term for a group that exists.
 		stable = raft.NewInmemStore()
 	}
-	conf := raft.Configuration{Servers: []raft.Server{{
-		Suffrage: raft.Voter, ID: p.conf.LocalID, Address: p.trans.LocalAddr(),
-	}}}
+	var conf raft.Configuration
+	for _, id := range voters {
+		conf.Servers = append(conf.Servers, raft.Server{
+			Suffrage: raft.Voter, ID: raft.ServerID(id), Address: raft.ServerAddress(id)})
+	}
 	if err := raft.BootstrapCluster(p.conf, p.logs, stable, p.snaps, p.trans, conf); err != nil {
 		return fmt.Errorf("cluster: bootstrap: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 type snapshotter struct {
 	maxEntries, maxBytes int64
 	entries, bytes       atomic.Int64  // since the last snapshot
+	mean                 atomic.Int64  // bytes of an entry, between the last two snapshots
 	due                  chan struct{} // cap 1
 }
 
@@ -27,7 +28,8 @@ func newSnapshotter(cfg *Config) *snapshotter {
 
 // grown is told of every append to the log.
 func (s *snapshotter) grown(entries int, bytes int64) {
-	if s.entries.Add(int64(entries)) < s.maxEntries && s.bytes.Add(bytes) < s.maxBytes {
+	n, size := s.entries.Add(int64(entries)), s.bytes.Add(bytes)
+	if n < s.maxEntries && size < s.maxBytes {
 		return
 	}
 	select {
@@ -36,21 +38,31 @@ func (s *snapshotter) grown(entries int, bytes int64) {
 	}
 }
 
-// run takes snapshots until end is closed. A snapshot that fails is tried again
+// run takes snapshots until end is closed, each after tune. A snapshot that fails is tried again
 // when the log has grown by as much once more; if the disk is why, the log knows
 // it first.
-func (s *snapshotter) run(r *raft.Raft, log *slog.Logger, end <-chan struct{}) {
+func (s *snapshotter) run(r *raft.Raft, tune func(), log *slog.Logger, end <-chan struct{}) {
 	for {
 		select {
 		case <-s.due:
 		case <-end:
 			return
 		}
-		s.entries.Store(0)
-		s.bytes.Store(0)
+		if n := s.entries.Swap(0); n > 0 {
+			s.mean.Store(s.bytes.Swap(0) / n)
+		}
+		tune()
 		err := r.Snapshot().Error()
 		if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) && !errors.Is(err, raft.ErrRaftShutdown) {
 			log.Warn("no snapshot was taken", "error", err)
 		}
 	}
+}
+
+// entryBytes is the mean size of recent entries.
+func (s *snapshotter) entryBytes() int64 {
+	if m := s.mean.Load(); m > 0 {
+		return m
+	}
+	return s.bytes.Load() / max(s.entries.Load(), 1)
 }

@@ -1,10 +1,13 @@
 package cluster
 
 import (
+	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
@@ -12,28 +15,50 @@ import (
 	"entrepot/journal"
 )
 
-// errNoStream: the content of a snapshot is made on demand for a follower that
-// the log no longer serves. A single voter has no follower.
+// errNoStream: a single voter without a Hub feeds nobody and is fed by nobody.
 var errNoStream = errors.New("cluster: a snapshot here is a mark without content; streams to followers need more than one voter")
 
-// snapshotMark is the name of the mark in the shard's marks.
-const snapshotMark = "snapshot"
+// snapshotMark is the name of the mark in the shard's marks, and restoreMark that of
+// the one which is about to become it, see restore.
+const (
+	snapshotMark = "snapshot"
+	restoreMark  = "restore"
+)
 
 // markStore is what the group needs of the journal's Marks: small values, each
-// Set synced, Get of what is not there ErrNotFound.
+// change synced, Get of what is not there ErrNotFound.
 type markStore interface {
 	Get(name string) ([]byte, error)
 	Set(name string, value []byte) error
+	Delete(name string) error
 }
 
 // snapStore is Raft's SnapshotStore. A snapshot is a mark: it says up to where
 // the log may be truncated and a restart need not ask Raft, because the journal
 // has that part, in its state at K and the log from K+1 on. There is one, the
 // newest.
+//
+// What a follower is fed with is a stream made at that moment, of the state as it is
+// then, whatever the mark says. What this node is fed with goes straight into a
+// Restore of the journal; it takes effect in restore, not before.
 type snapStore struct {
-	marks  markStore
-	failed func(error)   // told when the mark can't be written
-	last   atomic.Uint64 // index of the newest mark read or written
+	marks   markStore
+	streams Streams // nil: a single voter
+	log     entryLog
+	confs   *confs
+	ctx     context.Context // ends with the group
+	failed  func(error)     // told when the mark can't be written
+	last    atomic.Uint64   // index of the newest mark read or written
+	taken   atomic.Uint64   // whole streams restored, since the start
+
+	mu       sync.Mutex
+	received *received // a stream that has come whole, until it is restored
+}
+
+// received is a stream that has come whole.
+type received struct {
+	meta    raft.SnapshotMeta
+	restore Restore
 }
 
 // The mark's value; numbers are big-endian:
@@ -65,36 +90,62 @@ func readMark(b []byte) (m *raft.SnapshotMeta, err error) {
 	if len(b) < markFixedLen {
 		return nil, fmt.Errorf("cluster: snapshot mark of %d bytes is cut off", len(b))
 	}
-	defer func() { // raft.DecodeConfiguration has no error result: it panics
-		if r := recover(); r != nil {
-			m, err = nil, fmt.Errorf("cluster: snapshot mark: configuration: %v", r)
-		}
-	}()
+	conf, err := decodeConfiguration(b[markFixedLen:])
+	if err != nil {
+		return nil, err
+	}
 	m = &raft.SnapshotMeta{
 		Version:            raft.SnapshotVersionMax,
 		Index:              binary.BigEndian.Uint64(b[1:]),
 		Term:               binary.BigEndian.Uint64(b[9:]),
 		ConfigurationIndex: binary.BigEndian.Uint64(b[17:]),
-		Configuration:      raft.DecodeConfiguration(b[markFixedLen:]),
+		Configuration:      conf,
 	}
 	m.ID = fmt.Sprintf("%d-%d", m.Term, m.Index)
 	return m, nil
 }
 
+// decodeConfiguration is raft.DecodeConfiguration with an error: that one panics.
+func decodeConfiguration(b []byte) (c raft.Configuration, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("cluster: configuration: %v", r)
+		}
+	}()
+	return raft.DecodeConfiguration(b), nil
+}
+
 // latest is the newest mark, nil if there is none.
 func (s *snapStore) latest() (*raft.SnapshotMeta, error) {
-	b, err := s.marks.Get(snapshotMark)
+	m, err := s.read(snapshotMark)
+	if m != nil {
+		s.last.Store(m.Index)
+	}
+	return m, err
+}
+
+func (s *snapStore) read(name string) (*raft.SnapshotMeta, error) {
+	b, err := s.marks.Get(name)
 	if errors.Is(err, journal.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cluster: read snapshot mark: %w", err)
 	}
-	m, err := readMark(b)
-	if err == nil {
+	return readMark(b)
+}
+
+// write makes a mark durable.
+func (s *snapStore) write(name string, m *raft.SnapshotMeta) error {
+	if err := s.marks.Set(name, appendMark(nil, m)); err != nil {
+		err = fmt.Errorf("cluster: write snapshot mark: %w", err)
+		s.failed(err)
+		return err
+	}
+	if name == snapshotMark {
 		s.last.Store(m.Index)
 	}
-	return m, err
+	return nil
 }
 
 // List returns the mark, if there is one.
@@ -106,37 +157,173 @@ func (s *snapStore) List() ([]*raft.SnapshotMeta, error) {
 	return []*raft.SnapshotMeta{m}, nil
 }
 
-// Create begins a mark, which its Close makes durable.
+// Create begins a mark, which its Close makes durable, or, if something is written to
+// it, the reception of a stream.
 func (s *snapStore) Create(version raft.SnapshotVersion, index, term uint64, configuration raft.Configuration,
 	configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
-	return &markSink{store: s, meta: raft.SnapshotMeta{
+	return &sink{store: s, meta: raft.SnapshotMeta{
 		Version: version, ID: fmt.Sprintf("%d-%d", term, index), Index: index, Term: term,
 		Configuration: configuration, ConfigurationIndex: configurationIndex,
 	}}, nil
 }
 
-// Open is called when a follower needs the content.
-func (s *snapStore) Open(string) (*raft.SnapshotMeta, io.ReadCloser, error) {
-	return nil, nil, errNoStream
+// sink is a mark being made, or a stream being received.
+type sink struct {
+	store   *snapStore
+	meta    raft.SnapshotMeta
+	restore Restore // not nil: a stream
 }
 
-// markSink is a mark being made. It takes no content.
-type markSink struct {
-	store *snapStore
-	meta  raft.SnapshotMeta
+func (k *sink) ID() string { return k.meta.ID }
+
+func (k *sink) Write(p []byte) (int, error) {
+	if k.restore == nil {
+		if k.store.streams == nil {
+			return 0, errNoStream
+		}
+		k.store.drop()
+		var err error
+		if k.restore, err = k.store.streams.NewRestore(); err != nil {
+			return 0, err
+		}
+	}
+	return k.restore.Write(p)
 }
 
-func (k *markSink) ID() string                { return k.meta.ID }
-func (k *markSink) Write([]byte) (int, error) { return 0, errNoStream }
-func (k *markSink) Cancel() error             { return nil }
+// Cancel leaves no trace of what was received.
+func (k *sink) Cancel() error {
+	if k.restore == nil {
+		return nil
+	}
+	return k.restore.Abort()
+}
 
-// Close makes the mark durable.
-func (k *markSink) Close() error {
-	if err := k.store.marks.Set(snapshotMark, appendMark(nil, &k.meta)); err != nil {
-		err = fmt.Errorf("cluster: write snapshot mark: %w", err)
-		k.store.failed(err)
+// Close makes the mark durable, or holds a stream against its trailer.
+func (k *sink) Close() error {
+	if k.restore == nil {
+		return k.store.write(snapshotMark, &k.meta)
+	}
+	index, err := k.restore.Finish()
+	if err == nil && index != k.meta.Index {
+		err = fmt.Errorf("cluster: a stream of index %d was sent as one of %d", index, k.meta.Index)
+	}
+	if err != nil {
+		return errors.Join(err, k.restore.Abort())
+	}
+	k.store.mu.Lock()
+	defer k.store.mu.Unlock()
+	k.store.received = &received{meta: k.meta, restore: k.restore}
+	return nil
+}
+
+// drop gives up a stream that came whole and was not restored.
+func (s *snapStore) drop() {
+	s.mu.Lock()
+	r := s.received
+	s.received = nil
+	s.mu.Unlock()
+	if r != nil {
+		_ = r.restore.Abort() // the journal tells of what fails
+	}
+}
+
+// Open is called by the leader to feed a follower, and by a follower that was fed,
+// before restore.
+func (s *snapStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	s.mu.Lock()
+	r := s.received
+	s.mu.Unlock()
+	switch {
+	case r != nil && r.meta.ID == id:
+		return &r.meta, io.NopCloser(bytes.NewReader(nil)), nil
+	case s.streams == nil:
+		return nil, nil, errNoStream
+	}
+	st, err := s.streams.OpenStream(s.ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cluster: open stream: %w", err)
+	}
+	m, err := s.describe(&st)
+	if err != nil { // Raft tries again
+		return nil, nil, errors.Join(err, st.Close())
+	}
+	return m, st, nil
+}
+
+// describe makes the meta data of a stream.
+func (s *snapStore) describe(st *Stream) (*raft.SnapshotMeta, error) {
+	c, ok := s.confs.at(st.Index)
+	if !ok {
+		return nil, fmt.Errorf("cluster: the configuration as of entry %d is not known any more", st.Index)
+	}
+	var e journal.Entry
+	err := s.log.Get(st.Index, &e)
+	if errors.Is(err, journal.ErrNotFound) {
+		var mark *raft.SnapshotMeta
+		if mark, err = s.latest(); err == nil && (mark == nil || mark.Index != st.Index) {
+			err = fmt.Errorf("cluster: entry %d is not in the log any more", st.Index)
+		} else if err == nil {
+			e.Term = mark.Term
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &raft.SnapshotMeta{
+		Version: raft.SnapshotVersionMax, ID: fmt.Sprintf("%d-%d", e.Term, st.Index),
+		Index: st.Index, Term: e.Term, Size: st.Size,
+		Configuration: c.conf, ConfigurationIndex: c.index,
+	}, nil
+}
+
+// restore makes the stream that was received the state of the shard.
+//
+// State and mark are two writes. So that a crash between them leaves no state without
+// a mark, the mark is written before under another name, which recovery takes for the
+// mark if the state is that of its index: see settleRestore. It must not outlive an
+// attempt that failed, for the log may bring the state to the same index.
+func (s *snapStore) restore() (*raft.SnapshotMeta, error) {
+	s.mu.Lock()
+	r := s.received
+	s.received = nil
+	s.mu.Unlock()
+	if r == nil {
+		return nil, errNoStream
+	}
+	if err := s.write(restoreMark, &r.meta); err != nil {
+		return nil, errors.Join(err, r.restore.Abort())
+	}
+	if err := r.restore.Commit(); err != nil {
+		return nil, errors.Join(fmt.Errorf("cluster: restore from stream: %w", err),
+			r.restore.Abort(), s.marks.Delete(restoreMark))
+	}
+	if err := s.write(snapshotMark, &r.meta); err != nil {
+		return nil, err
+	}
+	s.taken.Add(1)
+	return &r.meta, nil
+}
+
+// settleRestore finishes what a crash in restore left half done. k is the FSM's
+// applied index at the start.
+func (s *snapStore) settleRestore(k uint64) error {
+	m, err := s.read(restoreMark)
+	if m == nil || err != nil {
 		return err
 	}
-	k.store.last.Store(k.meta.Index)
-	return nil
+	mark, err := s.latest()
+	if err != nil {
+		return err
+	}
+	if k != m.Index || mark != nil && mark.Index >= m.Index {
+		return s.marks.Delete(restoreMark) // it was finished, or its Commit never was
+	}
+	// Nothing in the log is of use: the stream was sent because its entries end long
+	// before. Raft had not removed them yet.
+	if first, last := s.log.First(), s.log.Last(); last > 0 {
+		if err := s.log.DeleteRange(first, last); err != nil {
+			return fmt.Errorf("cluster: delete log entries %d..%d: %w", first, last, err)
+		}
+	}
+	return s.write(snapshotMark, m)
 }

@@ -11,21 +11,25 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// stableStore is the file with the group's term and vote. It is written at
-// elections only.
+// stableStore is the file with the group's term and vote, or what a simulation has
+// in its place. It is written at elections only.
 type stableStore struct {
-	*raftboltdb.BoltStore
+	StableStore
+	close  func() error
 	path   string
 	failed func(error) // told when a write failed
 }
 
 // Set writes a value durably.
-func (s *stableStore) Set(key, value []byte) error { return s.report(s.BoltStore.Set(key, value)) }
+func (s *stableStore) Set(key, value []byte) error { return s.report(s.StableStore.Set(key, value)) }
 
 // SetUint64 writes a number durably.
 func (s *stableStore) SetUint64(key []byte, value uint64) error {
-	return s.report(s.BoltStore.SetUint64(key, value))
+	return s.report(s.StableStore.SetUint64(key, value))
 }
+
+// Close closes the file.
+func (s *stableStore) Close() error { return s.close() }
 
 func (s *stableStore) report(err error) error {
 	if err == nil {
@@ -40,7 +44,11 @@ func (s *stableStore) report(err error) error {
 // bbolt can be told. The journal's lock has kept other brokers out already.
 const lockWait = 100 * time.Millisecond
 
-func openStable(dir string, shard uint16) (*stableStore, error) {
+func openStable(cfg *Config) (*stableStore, error) {
+	if cfg.Stable != nil {
+		return &stableStore{StableStore: cfg.Stable, path: "the stable store", close: func() error { return nil }}, nil
+	}
+	dir, shard := cfg.Dir, cfg.Shard
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
@@ -51,7 +59,7 @@ func openStable(dir string, shard uint16) (*stableStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster: open %s: %w", path, err)
 	}
-	return &stableStore{BoltStore: s, path: path}, nil
+	return &stableStore{StableStore: s, path: path, close: s.Close}, nil
 }
 
 // term is the current term, 0 if there never was one.

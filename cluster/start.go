@@ -1,15 +1,18 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"entrepot/cluster/mesh"
 )
 
-// Start joins the group. It opens the stores, makes a group of one voter if
+// Start joins the group. It opens the stores, makes a group of Config.Voters if
 // there is none yet, applies to the FSM what a snapshot mark says Raft will not
 // bring (K+1 up to the mark), and starts Raft. It returns before there is a
 // leader; see OnLeader.
@@ -31,7 +34,7 @@ func Start(cfg Config) (*Group, error) {
 func open(cfg Config, log entryLog, marks markStore) (*Group, error) {
 	silenceMetrics()
 	cfg = cfg.withDefaults()
-	stable, err := openStable(cfg.Dir, cfg.Shard)
+	stable, err := openStable(&cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -44,26 +47,28 @@ func open(cfg Config, log entryLog, marks markStore) (*Group, error) {
 
 // start does all but open the stable store.
 func start(cfg Config, stable *stableStore, log entryLog, marks markStore) (*Group, error) {
-	g := &Group{
-		cfg: cfg, stable: stable, snapshot: newSnapshotter(&cfg),
-		notify: make(chan bool, notifyRoom), started: make(chan struct{}), ended: make(chan struct{}),
-	}
-	g.batcher = newBatcher(
-		limits{packBytes: cfg.MaxPackBytes, packRecords: cfg.MaxPackRecords, outstanding: 1},
-		g.propose, time.Now, cfg.OnPack)
-	g.logs = &logStore{log: log, batcher: g.batcher, grown: g.snapshot.grown, failed: g.fatal}
-	stable.failed = g.fatal
-	g.snaps = &snapStore{marks: marks, failed: g.fatal}
-	p := parts{
-		conf: g.raftConfig(), stable: stable, logs: g.logs, snaps: g.snaps,
-		trans: newSoloTransport(raft.ServerID(cfg.NodeID)),
+	g := newGroup(cfg, stable, log, marks)
+	p := parts{conf: g.raftConfig(), stable: stable, logs: g.logs, snaps: g.snaps}
+	if g.peers != nil {
+		p.trans = g.peers
+	} else {
+		g.solo = newSoloTransport(raft.ServerID(cfg.NodeID))
+		p.trans = g.solo
 	}
 	defer close(g.started)
-	if err := p.recover(cfg.FSM); err != nil {
+	if err := p.recover(cfg.FSM, cfg.Voters); err != nil {
 		return nil, err
 	}
+	if mark, err := g.snaps.latest(); err != nil {
+		return nil, err
+	} else if mark != nil {
+		g.confs.reset(mark.ConfigurationIndex, mark.Configuration)
+	}
 	var err error
-	if g.raft, err = p.newRaft(&machine{fsm: cfg.FSM, batcher: g.batcher, failed: g.fatal}); err != nil {
+	if g.raft, err = p.newRaft(&machine{
+		fsm: cfg.FSM, batcher: g.batcher, intake: &g.intake, clock: g.clock, snaps: g.snaps, confs: &g.confs,
+		newConf: g.configured, failed: g.fatal,
+	}); err != nil {
 		return nil, err
 	}
 	if err := g.settleIn(p); err != nil {
@@ -73,6 +78,30 @@ func start(cfg Config, stable *stableStore, log entryLog, marks markStore) (*Gro
 	return g, nil
 }
 
+// newGroup makes all parts but Raft.
+func newGroup(cfg Config, stable *stableStore, log entryLog, marks markStore) *Group {
+	g := &Group{
+		cfg: cfg, stable: stable, snapshot: newSnapshotter(&cfg), clock: newClock(cfg.Wall),
+		notify: make(chan bool, notifyRoom), routed: make(chan struct{}, 1),
+		raftUp: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{}),
+	}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.followers = newFollowers(log.Last)
+	g.batcher = newBatcher(&cfg, g.clock)
+	g.batcher.propose = g.propose
+	g.logs = &logStore{log: log, batcher: g.batcher, grown: g.snapshot.grown, failed: g.fatal, keepFrom: g.followers.keepFrom}
+	stable.failed = g.fatal
+	g.snaps = &snapStore{marks: marks, streams: cfg.Streams, log: log, confs: &g.confs, ctx: g.ctx, failed: g.fatal}
+	g.intake = intake{shard: cfg.Shard, propose: g.batcher.proposeFor, millis: g.clock.millis}
+	if cfg.Hub != nil {
+		g.batcher.forward = g.forward
+		g.peers = newTransport(&cfg, g.followers)
+		g.peers.term = g.term
+		g.intake.send = func(to mesh.Peer, msg []byte) { _ = cfg.Hub.mesh.SendTo(to, ChanUrgent, msg) }
+	}
+	return g
+}
+
 // notifyRoom is how many changes of leadership Raft may announce while the
 // goroutine that follows them waits for a barrier.
 const notifyRoom = 16
@@ -80,8 +109,10 @@ const notifyRoom = 16
 // applyRoom is Raft's MaxAppendEntries: with packs of 256 KiB, what one
 // AppendEntries may carry, and the room of Raft's queue of proposals.
 //
-// Invariant: Config.Outstanding and one barrier fit in it, so that a proposal
-// never blocks, with Batcher.mu held.
+// Invariant: Config.Outstanding (at most half of it), foreignRoom and one barrier fit
+// in it, so that a proposal never blocks, with Batcher.mu held. What is left in it
+// when the lead is lost is gone before it is taken up again: caughtUp's barrier goes
+// through the same queue.
 const applyRoom = 32
 
 func (g *Group) raftConfig() *raft.Config {
@@ -94,12 +125,13 @@ func (g *Group) raftConfig() *raft.Config {
 	c.CommitTimeout = g.cfg.CommitTimeout
 	c.MaxAppendEntries = applyRoom
 	c.BatchApplyCh = true
-	c.TrailingLogs = trailingLogs(&g.cfg, 1)
+	c.TrailingLogs = trailingLogs(&g.cfg, 1, 0)
 	c.SnapshotInterval = 24 * time.Hour // ours decides, see snapshotter
 	c.SnapshotThreshold = math.MaxUint64
 	c.NoSnapshotRestoreOnStart = true // replay has done it
 	c.NoLegacyTelemetry = true
 	c.NotifyCh = g.notify
+	c.ShutdownOnRemove = false // a removed member may be added again
 	c.Logger = raftLogger{g.cfg.Logger.With("shard", g.cfg.Shard)}
 	return c
 }
@@ -110,7 +142,7 @@ type parts struct {
 	stable *stableStore
 	logs   *logStore
 	snaps  *snapStore
-	trans  *soloTransport
+	trans  raft.Transport
 }
 
 // newRaft starts Raft, which reads the log from the mark on. Raft panics when it
@@ -135,41 +167,94 @@ func (p *parts) newRaft(m *machine) (r *raft.Raft, err error) {
 // settleIn looks at the configuration that Raft found, and begins.
 func (g *Group) settleIn(p parts) error {
 	conf := g.raft.GetConfiguration().Configuration()
-	n := voters(conf)
-	if n != 1 || conf.Servers[0].ID != p.conf.LocalID {
-		return fmt.Errorf("cluster: the log of shard %d belongs to %v, this node is %q", g.cfg.Shard, conf.Servers, g.cfg.NodeID)
+	alone := len(conf.Servers) == 1 && voters(conf) == 1 && conf.Servers[0].ID == p.conf.LocalID
+	if g.cfg.Hub == nil && !alone {
+		return fmt.Errorf("cluster: the log of shard %d belongs to %v, this node is %q alone", g.cfg.Shard, servers(conf), g.cfg.NodeID)
 	}
-	g.tune(n)
+	close(g.raftUp)
+	g.configured(conf)
+	g.raft.RegisterObserver(raft.NewObserver(nil, false, g.observed))
+	g.routed <- struct{}{} // what was before we observed
 	g.tasks.Go(g.followLeadership)
-	g.tasks.Go(func() { g.snapshot.run(g.raft, g.cfg.Logger, g.ended) })
+	g.tasks.Go(func() { g.snapshot.run(g.raft, g.tune, g.cfg.Logger, g.ended) })
 	g.tasks.Go(func() { g.batcher.cutter(g.ended) })
-	electNow(p.trans.consumer)
+	if g.peers != nil {
+		g.tasks.Go(g.peers.run)
+		g.cfg.Hub.join(g)
+	}
+	if alone {
+		g.electNow()
+	}
 	return nil
 }
 
-// tune sets what depends on the number of voters.
-func (g *Group) tune(voters int) {
+// electNow lets a single voter lead at once.
+func (g *Group) electNow() {
+	if g.peers != nil {
+		electNow(g.peers.consumer)
+		return
+	}
+	electNow(g.solo.consumer)
+}
+
+// configured is told of every configuration: the one that was found, and those that
+// are committed.
+func (g *Group) configured(conf raft.Configuration) {
+	all := servers(conf)
+	g.members.Store(&all)
+	g.tune()
+}
+
+// tune sets what depends on the number of voters and on the size of entries.
+func (g *Group) tune() {
+	if !closed(g.raftUp) {
+		return // Raft is being made, and settleIn does it
+	}
+	n := 0
+	for _, s := range g.membersNow() {
+		if s.Voter {
+			n++
+		}
+	}
 	outstanding := g.cfg.Outstanding
 	if outstanding == 0 {
-		outstanding = min(voters, 2)
+		outstanding = max(min(n, 2), 1)
 	}
 	g.batcher.setOutstanding(min(outstanding, applyRoom/2))
+	g.tuning.Lock()
+	defer g.tuning.Unlock()
 	rc := g.raft.ReloadableConfig()
-	rc.TrailingLogs = trailingLogs(&g.cfg, voters)
-	if err := g.raft.ReloadConfig(rc); err != nil {
-		g.cfg.Logger.Error("raft refuses its settings", "error", err)
+	if t := trailingLogs(&g.cfg, n, g.snapshot.entryBytes()); t != rc.TrailingLogs {
+		rc.TrailingLogs = t
+		if err := g.raft.ReloadConfig(rc); err != nil {
+			g.cfg.Logger.Error("raft refuses its settings", "error", err)
+		}
 	}
 }
 
-func trailingLogs(cfg *Config, voters int) uint64 {
+// trailingBytes is about how much log stays for followers that were away for a
+// moment: a stream of the whole state costs more than some seconds of log, but not
+// than minutes of it.
+const trailingBytes = 64 << 20
+
+func trailingLogs(cfg *Config, voters int, entryBytes int64) uint64 {
 	switch {
 	case cfg.TrailingLogs > 0:
 		return cfg.TrailingLogs
-	case voters == 1:
+	case voters <= 1:
 		return 64
 	}
-	return 2048
+	return uint64(min(max(trailingBytes/max(entryBytes, 1), 64), 2048))
 }
 
-// propose hands a pack to Raft. It does not block, see applyRoom.
-func (g *Group) propose(data []byte) proposal { return g.raft.Apply(data, 0) }
+// propose hands a pack to Raft. It does not block, see applyRoom. What Raft answers
+// is not looked at: what counts is what is applied.
+func (g *Group) propose(data []byte) { g.raft.Apply(data, 0) }
+
+// term is Raft's term, 0 before it was started.
+func (g *Group) term() uint64 {
+	if !closed(g.raftUp) {
+		return 0
+	}
+	return g.raft.CurrentTerm()
+}

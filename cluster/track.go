@@ -2,14 +2,13 @@ package cluster
 
 import (
 	"runtime"
-	"slices"
+	"time"
 	"unsafe"
 
 	"entrepot/queue"
 )
 
 // This file follows packs that were sent: written, stored, committed, applied.
-// What becomes of those that get stuck on the way is in resolve.go.
 
 // same reports whether two slices are the same bytes in memory.
 func same(a, b []byte) bool {
@@ -31,28 +30,65 @@ func (b *Batcher) stored() {
 	if b.storing != nil && b.storing.written {
 		b.storing = nil
 	}
-	more := b.limits.outstanding > 1 && len(b.full)+b.open.Builder.Len() > 0
+	more := b.limits.outstanding > 1 && len(b.full)+b.open.Builder.Len()+len(b.line)-b.next > 0
 	b.mu.Unlock()
 	if more {
-		select {
-		case b.wake <- struct{}{}:
-		default:
-		}
+		b.wakeCutter()
 	}
 }
 
-// cutter sends the next pack each time the disk becomes free, in a group of
-// several voters. The goroutine that calls stored does not do it itself: that is
-// Raft's leader loop, which has yet to tell the replicators of what was stored.
+func (b *Batcher) wakeCutter() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// overdue is how long nothing is heard of a pack before it is sent again. Nothing
+// but a disk that takes so long should come to that: what gets lost is noticed
+// otherwise.
+const overdue = 10 * time.Second
+
+// cutter sends the next pack each time the way becomes free, in a group of
+// several voters. The goroutines that know do not do it themselves: Raft's leader
+// loop has yet to tell the replicators of what was stored, and the one that reads a
+// connection has the next message waiting. It returns when end is closed.
 func (b *Batcher) cutter(end <-chan struct{}) {
+	look := time.NewTicker(overdue / 2)
+	defer look.Stop()
 	for {
 		select {
 		case <-b.wake:
+			b.stepBack()
 			b.Flush()
+		case <-look.C:
+			b.sendOverdue()
 		case <-end:
 			return
 		}
 	}
+}
+
+// stepBack lets the waiters of a big pack bring their next records.
+func (b *Batcher) stepBack() {
+	b.mu.Lock()
+	busy := b.busy
+	b.busy = false
+	b.mu.Unlock()
+	if busy {
+		for range yields {
+			runtime.Gosched()
+		}
+	}
+}
+
+func (b *Batcher) sendOverdue() {
+	b.mu.Lock()
+	if len(b.line) > 0 && b.line[0].flying && b.now().Sub(b.line[0].takenAt) > overdue {
+		b.rewind()
+	}
+	b.mu.Unlock()
+	b.Flush()
 }
 
 // A pack of at most fewRecords is one of a group that waits for its disk. Above
@@ -65,86 +101,76 @@ const fewRecords = 8
 // next pack of a busy group, for those that have records for it.
 const yields = 10
 
-// committed is told by the FSM, before it applies an entry, which one, and
-// returns the pack that the entry is; nil if it is not one of ours, or was told
-// already. The pack is claimed: applied is called with it, nobody else tells it.
-//
-// If the group waits for its disk, the next pack is sent right here, so that it
-// is written while this one is applied.
-func (b *Batcher) committed(data []byte) *Pack {
+// committed is told by the FSM, before it applies an entry, which one; applied
+// follows. If it is our own pack and the group waits for its disk, the next pack is
+// sent right here, so that it is written while this one is applied.
+func (b *Batcher) committed(o queue.Origin, data []byte) {
 	b.mu.Lock()
-	p := b.find(data)
-	if p != nil {
-		b.claim(p)
+	p := b.find(o)
+	if p == nil || !b.route.local || !same(p.data, data) {
+		b.mu.Unlock()
+		return
 	}
-	b.holding = p != nil && p.records > fewRecords
+	b.land(p)
+	b.holding = p.records > fewRecords
 	next := b.take()
 	b.mu.Unlock()
 	if next != nil {
 		b.send(next)
 	}
-	return p
 }
 
-// applied tells the waiters of a pack from committed what the FSM answered. In a
-// busy group it then lets those waiters bring their next records, before it cuts
-// the next pack.
-func (b *Batcher) applied(p *Pack, replies []queue.Reply) {
-	busy := p.records > fewRecords
-	b.observe(PackStats{Records: p.records, SizeBytes: len(p.data), Commit: p.commit})
-	b.tell(p, replies, nil)
-	if !busy {
+// applied is told by the FSM what it answered, and tells the waiters if the pack is
+// ours. In a busy group it then lets those waiters bring their next records, before
+// it cuts the next pack.
+func (b *Batcher) applied(o queue.Origin, data []byte, r Result, failed bool) {
+	b.mu.Lock()
+	p := b.find(o)
+	if p == nil {
+		b.holding = false // the leader before us has told of it meanwhile
+		b.End()
 		return
 	}
-	for range yields {
-		runtime.Gosched()
+	var err error
+	switch {
+	case failed || r.Verdict == queue.PackDuplicate:
+		// It is in the log: after a restart it may be applied. Or it was, by an entry
+		// whose replies this replica never saw.
+		err = ErrUnknownOutcome
+	case r.Verdict == queue.PackGap:
+		b.holding = false
+		b.gap(p, data)
+		b.End()
+		return
+	}
+	b.claim(p)
+	busy, local := p.records > fewRecords, b.route.local
+	b.mu.Unlock()
+	b.tell(p, r.Replies, err)
+	if busy {
+		for range yields {
+			runtime.Gosched()
+		}
+	} else if local {
+		return // committed has sent the next
 	}
 	b.mu.Lock()
 	b.holding = false
 	b.End()
 }
 
-// unapplied tells the waiters of a pack from committed that the FSM could not apply
-// it. It is in the log: after a restart it may be applied.
-func (b *Batcher) unapplied(p *Pack) {
-	b.mu.Lock()
-	b.holding = false
-	b.mu.Unlock()
-	b.tell(p, nil, ErrUnknownOutcome)
-}
-
-// find looks for an unclaimed sent pack by the identity of its bytes: nothing
-// else can have the address while p holds it. REQUIRES: b.mu.
-func (b *Batcher) find(data []byte) *Pack {
-	i := slices.IndexFunc(b.sent, func(p *Pack) bool { return !p.claimed && same(p.data, data) })
-	if i < 0 {
-		return nil
-	}
-	return b.sent[i]
-}
-
-// claim takes p off the way: whoever called it tells p, nobody else.
-// REQUIRES: b.mu; p is in sent and not claimed.
-func (b *Batcher) claim(p *Pack) {
-	p.claimed = true
-	p.commit = b.now().Sub(p.takenAt)
-	b.uncommitted--
-	if b.storing == p {
-		b.storing = nil
-	}
-}
-
-// tell calls the waiters of a claimed pack and takes it out of sent.
+// tell calls the waiters of a pack that was claimed or refused.
 func (b *Batcher) tell(p *Pack, replies []queue.Reply, err error) {
 	b.telling.Lock()
+	if err == nil {
+		b.observe(PackStats{Records: p.records, SizeBytes: len(p.data), Commit: p.commit})
+	}
 	p.waits.tell(replies, err)
 	b.telling.Unlock()
 
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if i := slices.Index(b.sent, p); i >= 0 {
-		b.sent = slices.Delete(b.sent, i, i+1)
-	}
+	b.untold--
 	if err == nil {
 		b.totals.Packs++
 		b.totals.Records += uint64(p.records)
@@ -152,12 +178,4 @@ func (b *Batcher) tell(p *Pack, replies []queue.Reply, err error) {
 	}
 	b.recycle(p)
 	b.signalIdle()
-}
-
-// appliedAt is told of packs of other leaders and of earlier runs, so that the
-// leader's time does not fall behind theirs.
-func (b *Batcher) appliedAt(nowMillis int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.lastMillis = max(b.lastMillis, nowMillis)
 }

@@ -51,6 +51,9 @@ type Event struct {
 // takes no more. *CorruptionError if a row that the pack needs is damaged: nothing
 // of it was applied, and it may be applied again once a Restore has repaired that.
 func (s *Shard) Apply(index uint64, data []byte) (Applied, error) {
+	if err := s.unfit(); err != nil {
+		return Applied{}, err
+	}
 	if index <= s.AppliedIndex() {
 		return Applied{Skipped: true}, nil
 	}
@@ -74,10 +77,6 @@ func (s *Shard) lockWithRoom() error {
 			return err
 		}
 		s.mu.Lock()
-		if s.broken != nil {
-			s.mu.Unlock()
-			return s.broken
-		}
 		if !s.full() {
 			return nil
 		}

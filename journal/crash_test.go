@@ -20,6 +20,7 @@ import (
 type crashPoint struct {
 	fs    *vfs.MemFS
 	acked uint64 // entries whose Append had returned
+	phase int32  // what the test was about
 	op    string
 }
 
@@ -54,6 +55,7 @@ type crashPoints struct {
 	mem   *vfs.MemFS
 	gate  sync.Mutex
 	acked atomic.Uint64
+	phase *atomic.Int32 // nil: there is one only
 
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -72,13 +74,24 @@ func (c *crashPoints) MaybeError(op errorfs.Op) error {
 		c.gate.Lock()
 		defer c.gate.Unlock()
 		acked := c.acked.Load() // before the clone: what was accepted must be in it
+		var phase int32
+		if c.phase != nil {
+			phase = c.phase.Load()
+		}
 		c.points = append(c.points, crashPoint{
 			fs:    c.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: c.rng.IntN(3) * 50, RNG: c.rng}),
-			acked: acked,
-			op:    op.Path,
+			acked: acked, phase: phase,
+			op: op.Path,
 		})
 	}
 	return nil
+}
+
+// setEvery makes about every n-th write a point.
+func (c *crashPoints) setEvery(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.every = n
 }
 
 func (c *crashPoints) String() string { return "crash points" }

@@ -33,7 +33,7 @@ func (d *damageReports) tell(e *CorruptionError) (first bool) {
 	d.mu.Lock()
 	known := d.told[e.Shard]
 	again := len(known) >= maxTold ||
-		slices.ContainsFunc(known, func(o *CorruptionError) bool { return o.Key == e.Key })
+		slices.ContainsFunc(known, func(o *CorruptionError) bool { return o.Key == e.Key || e.LogIndex == 0 && o.Key == tableKey(e.table) })
 	if !again {
 		if d.told == nil {
 			d.told = map[uint16][]*CorruptionError{}
@@ -93,14 +93,28 @@ func (s *Shard) tolerate(err error) error {
 // readError is an error of Pebble's in reading the key, or behind it.
 func readError(key []byte, err error) error {
 	if pebble.IsCorruptionError(err) {
-		return corrupt(key, "%v", err)
+		damaged := corrupt(key, "%v", err)
+		if i := pebble.ExtractDataCorruptionInfo(err); i != nil {
+			damaged.table = i.Path
+		}
+		return damaged
 	}
 	return fmt.Errorf("journal: read %s: %w", describeKey(key), err)
 }
 
 // Damaged is the first damage that was found in the shard's rows since it was
-// loaded or restored, nil if there is none.
-func (s *Shard) Damaged() *CorruptionError { return s.store.damage.first(s.sh) }
+// loaded or restored, nil if there is none. For a broken shard it is what keeps it
+// from being loaded.
+func (s *Shard) Damaged() *CorruptionError {
+	var e *CorruptionError
+	if errors.As(s.unfit(), &e) {
+		return e
+	}
+	return s.store.damage.first(s.sh)
+}
+
+// tableKey is the Key of damage that a compaction has found.
+func tableKey(path string) string { return "table " + path }
 
 // tableDamaged hears of a table that Pebble cannot read, from a compaction maybe,
 // which no reader would ever see: it would be tried again and again. Log entries in
@@ -113,7 +127,7 @@ func (s *Store) tableDamaged(i pebble.DataCorruptionInfo) {
 		for _, kind := range []byte(streamKinds) {
 			first := appendShard(nil, kind, sh)
 			if string(i.Bounds.End.Key) >= string(first) && string(i.Bounds.Start) < string(prefixEnd(first)) {
-				s.damage.tell(&CorruptionError{Key: "table " + i.Path, Reason: fmt.Sprint(i.Details), Shard: sh})
+				s.damage.tell(&CorruptionError{Key: tableKey(i.Path), Reason: fmt.Sprint(i.Details), Shard: sh})
 				break
 			}
 		}

@@ -24,6 +24,8 @@ type CorruptionError struct {
 	// LogIndex is the index of the log entry that is damaged; 0: it is a row of
 	// the shard's state.
 	LogIndex uint64
+
+	table string // the file that Pebble cannot read, if it is that
 }
 
 func (e *CorruptionError) Error() string {

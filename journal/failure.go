@@ -21,6 +21,19 @@ func (f *failure) get() error {
 	return f.err
 }
 
+// or runs f, which may hang for good in a write that Pebble gave up (see
+// pebbleLogger.Fatalf): the store's failure ends the wait.
+func (f *failure) or(do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-f.failed:
+		return f.get()
+	}
+}
+
 // set keeps err if it is the first, and returns the first.
 func (f *failure) set(err error) error {
 	f.mu.Lock()

@@ -55,6 +55,26 @@ func TestValuesAreWhatTheyWere(t *testing.T) {
 	}
 }
 
+// TestStreamsAreWhatTheyWere: nodes of other versions read them.
+func TestStreamsAreWhatTheyWere(t *testing.T) {
+	s := space{sh: 0x0102, g: 3}
+	key := s.queueKey(nil, kindID, 9)
+	rows := appendRow(beginFrame(nil), key, plainValue(key, []byte("name")))
+	rows = endFrame(rows, 0, frameRows, 1, 1)
+	end := (&rowTotals{rows: 1, bytes: 16}).append(beginFrame(nil))
+	end = endFrame(end, 0, frameEnd, 2, 0)
+	for _, c := range []struct {
+		want string
+		got  []byte
+	}{
+		{"45505354 5245414d", []byte(streamMagic)},
+		{"72 00000001 00000001 00000010 08ebf96c 05 09 49 00000009 01 6e616d65 2f92bd83 051e821e", rows},
+		{"65 00000002 00000000 00000010 b87c2e91 0000000000000001 0000000000000010 a6108bcd", end},
+	} {
+		require.Equal(t, unspaced(c.want), hex.EncodeToString(c.got))
+	}
+}
+
 // TestCutValuesAreRefused cuts every value at every byte.
 func TestCutValuesAreRefused(t *testing.T) {
 	s := space{sh: 1, g: 1}

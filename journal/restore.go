@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -35,21 +36,25 @@ func (e *StreamError) Error() string {
 // them as they come, so that nothing is read again. Until Commit the log is
 // kept from the stream's index on, so that the shard can go on there.
 //
-// Its methods are for one goroutine at a time.
+// Its methods may be called by different goroutines: Abort ends a Write.
 type Restore struct {
-	shard   *Shard
-	stage   restoreStage
-	err     error // of the first Write that failed
-	in      streamReader
-	tables  tableSet
-	next    *Shard // the state to be: nobody else knows it
-	bodies  bodyCheck
-	names   uint64 // how many queues have one
-	checked bool   // the states of all queues
-	key     []byte // scratch of row
-	value   []byte
-	index   uint64
-	marks   []mark
+	shard *Shard
+
+	mu     sync.Mutex // held by every method
+	stage  restoreStage
+	err    error // of the first Write that failed
+	in     streamReader
+	tables tableSet
+	next   *Shard // the state to be: nobody else knows it
+	bodies bodyCheck
+	names  uint64 // how many queues have one
+	// ingested: there may be rows in Pebble.
+	ingested bool
+	checked  bool   // the states of all queues
+	key      []byte // scratch of row
+	value    []byte
+	index    uint64
+	marks    []mark
 }
 
 // restoreStage is how far a Restore is.
@@ -105,19 +110,29 @@ func (s *Shard) endRestore() {
 }
 
 // SetMark makes Commit also set a mark of the shard, in the same step.
-func (r *Restore) SetMark(name string, value []byte) { r.marks = append(r.marks, mark{name, value}) }
+func (r *Restore) SetMark(name string, value []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marks = append(r.marks, mark{name, value})
+}
 
 // Finish says that the stream has ended: it holds what was written against the
 // stream's trailer and syncs it. The shard still has its old state. index is the
 // stream's.
 //
-// Errors: *StreamError, the store's failure.
+// Errors: *StreamError, what the disk says, the store's failure.
 func (r *Restore) Finish() (index uint64, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.stage != restoreWriting {
 		return 0, ErrClosed
 	}
+	if r.err == nil && !r.in.ended {
+		r.err = r.in.fail("the stream is cut off")
+	}
 	if r.err == nil {
-		r.err = r.finish()
+		r.ingested = true
+		r.err = r.shard.store.failure.or(r.ingest)
 	}
 	if r.err != nil {
 		return 0, r.err
@@ -126,17 +141,11 @@ func (r *Restore) Finish() (index uint64, err error) {
 	return r.index, nil
 }
 
-func (r *Restore) finish() error {
-	if !r.in.ended {
-		return r.in.fail("the stream is cut off")
-	}
+func (r *Restore) ingest() error {
 	if err := r.shard.store.failure.get(); err != nil {
 		return err
 	}
-	if err := r.tables.ingest(); err != nil {
-		return r.shard.fail("ingest a stream", err)
-	}
-	return nil
+	return r.failed(r.tables.ingest())
 }
 
 // Commit makes what was finished the state of the shard, in one step, and syncs:
@@ -147,14 +156,23 @@ func (r *Restore) finish() error {
 //
 // Errors: ErrStaleStream (the old state stays, Abort follows), the store's failure.
 func (r *Restore) Commit() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.stage != restoreFinished {
 		return ErrClosed
 	}
+	if err := r.shard.store.failure.or(r.commit); err != nil {
+		return err
+	}
+	r.stage = restoreOver
+	return nil
+}
+
+func (r *Restore) commit() error {
 	old, err := r.flip()
 	if err != nil {
 		return err
 	}
-	r.stage = restoreOver
 	s := r.shard
 	defer s.endRestore()
 	s.store.damage.repaired(s.sh, func(e *CorruptionError) bool { return e.LogIndex == 0 })
@@ -251,15 +269,16 @@ func (s *Shard) adopt(x *Shard, index uint64) {
 
 // Abort removes what was written. After Commit it does nothing.
 func (r *Restore) Abort() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.stage == restoreOver {
 		return nil
 	}
-	finished := r.stage == restoreFinished
 	r.stage = restoreOver
 	defer r.shard.endRestore()
-	if !finished {
-		_ = r.tables.abandon(nil)
+	_ = r.tables.abandon(nil) // Open removes what stays
+	if !r.ingested || r.shard.store.failure.get() != nil {
 		return nil
 	}
-	return r.shard.store.removeGeneration(r.next.space)
+	return r.shard.store.failure.or(func() error { return r.shard.store.removeGeneration(r.next.space) })
 }

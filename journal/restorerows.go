@@ -8,8 +8,11 @@ import (
 
 // Write takes the stream's next bytes. After an error only Abort may follow.
 //
-// Errors: *StreamError, the store's failure.
+// Errors: *StreamError, and what the disk says: a full one ends the restore, not the
+// store.
 func (r *Restore) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.stage != restoreWriting {
 		return 0, ErrClosed
 	}
@@ -42,8 +45,8 @@ func (r *Restore) head(row stateRow) error {
 // row puts a row into memory where it belongs there, and into the tables; what is
 // left over of messages that are gone is dropped.
 func (r *Restore) row(key, value []byte) error {
-	if len(r.key) > 0 && r.key[0] != key[0] {
-		if err := r.kindEnds(r.key[0]); err != nil {
+	if len(r.key) > 0 && r.key[0] != key[0] { // a table has rows of one kind
+		if err := r.failed(r.tables.cut()); err != nil {
 			return err
 		}
 	}
@@ -59,18 +62,15 @@ func (r *Restore) row(key, value []byte) error {
 	if key[0] != kindDeadline {
 		seal(r.key, r.value)
 	}
-	if err := r.tables.row(r.key, r.value); err != nil {
-		return r.shard.fail("write a stream", r.tables.abandon(err))
-	}
-	return nil
+	return r.failed(r.tables.row(r.key, r.value))
 }
 
-// kindEnds: the rows of a kind have come.
-func (r *Restore) kindEnds(kind byte) error {
-	if err := r.tables.cut(); err != nil {
-		return r.shard.fail("write a stream", r.tables.abandon(err))
+// failed tells what the disk said.
+func (r *Restore) failed(err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("journal: restore shard %d: %w", r.shard.sh, err)
 }
 
 // learn does for the memory of the new state what loadShard does for a row.
@@ -112,7 +112,7 @@ func (r *Restore) learn(key, value []byte) (wanted bool, err error) {
 
 // end holds the new state against itself, behind all rows.
 func (r *Restore) end() error {
-	if err := r.kindEnds(0); err != nil {
+	if err := r.failed(r.tables.cut()); err != nil {
 		return err
 	}
 	if err := r.checkMachine(); err != nil {

@@ -125,13 +125,6 @@ func (s *Shard) Totals() queue.Totals {
 	return s.machine.Totals()
 }
 
-// NextID is a queue id that no Declare has used.
-func (s *Shard) NextID() queue.ID {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.machine.NextID()
-}
-
 // Hash is a hash of the shard's state, equal on replicas that have applied the
 // same entries.
 func (s *Shard) Hash() uint64 {

@@ -161,7 +161,7 @@ func TestNames(t *testing.T) {
 	r.close()
 	r.open()
 	check()
-	require.Equal(t, queue.ID(6), r.shard.NextID(), "ids are not used again")
+	require.Equal(t, queue.ID(6), r.shard.machine.NextID(), "ids are not used again")
 }
 
 func TestEventsOfActiveQueues(t *testing.T) {

@@ -253,14 +253,7 @@ func (s *Shard) keepWritten() {
 //
 // Errors: the store's failure, ctx's.
 func (s *Shard) Flush(ctx context.Context) error {
-	done := make(chan error, 1)
-	go func() { done <- s.flush(ctx) }()
-	select {
-	case err := <-done:
-		return err
-	case <-s.store.failure.failed: // a round may hang in it
-		return s.store.failure.get()
-	}
+	return s.store.failure.or(func() error { return s.flush(ctx) })
 }
 
 func (s *Shard) flush(ctx context.Context) error {

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"entrepot/queue"
 )
 
 // Stream is the state of a shard at one index, as bytes for another replica.
@@ -30,6 +32,7 @@ type Stream struct {
 	mu     sync.Mutex // guards all that follows
 	it     *pebble.Iterator
 	rows   rowWalker
+	live   queue.Totals
 	state  []byte // the state row, as it is behind the frame of S rows
 	buf    []byte // bytes of the frame that is being read
 	at     int    // of them are read
@@ -50,21 +53,16 @@ const calmBytes = 1 << 20
 //
 // Errors: *CorruptionError if a row is damaged, ctx's, the store's failure.
 func (s *Shard) OpenStream(ctx context.Context) (*Stream, error) {
-	type opened struct {
-		st  *Stream
-		err error
-	}
-	done := make(chan opened, 1)
-	go func() {
+	opened := make(chan *Stream, 1)
+	err := s.store.failure.or(func() error {
 		st, err := s.openStream(ctx)
-		done <- opened{st, err}
-	}()
-	select {
-	case o := <-done:
-		return o.st, s.found(o.err)
-	case <-s.store.failure.failed: // a round may hang in it
-		return nil, s.store.failure.get()
+		opened <- st
+		return err
+	})
+	if err != nil {
+		return nil, s.found(err)
 	}
+	return <-opened, nil
 }
 
 func (s *Shard) openStream(ctx context.Context) (*Stream, error) {
@@ -108,7 +106,9 @@ func (s *Shard) cutStream() (*Stream, error) {
 	if err != nil {
 		return nil, readError(s.space.prefix(nil, kindHead), err)
 	}
-	st := &Stream{Index: s.AppliedIndex(), shard: s, it: it, rows: rowWalker{space: s.space, it: it}}
+	st := &Stream{
+		Index: s.AppliedIndex(), shard: s, it: it, rows: rowWalker{space: s.space, it: it}, live: s.Totals(),
+	}
 	if err := st.readState(); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -155,6 +155,7 @@ const measureStep = 1024
 func (st *Stream) measure(ctx context.Context) error {
 	size := int64(preambleLen) + 2*frameOver + 2 + int64(len(st.state)) + endLen
 	inFrame := 0
+	var queues, bodies uint64
 	for n := 0; ; n++ {
 		if n%measureStep == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -165,6 +166,12 @@ func (st *Stream) measure(ctx context.Context) error {
 		}
 		if !ok {
 			break
+		}
+		switch key[0] {
+		case kindHead:
+			queues++
+		case kindMessage:
+			bodies++
 		}
 		inFrame += rowLen(key, value)
 		if inFrame >= frameBytes {
@@ -177,6 +184,10 @@ func (st *Stream) measure(ctx context.Context) error {
 	}
 	st.Size = size
 	st.rows.restart()
+	if queues != st.live.Queues || bodies < st.live.Count {
+		return corrupt(st.rows.space.prefix(nil, kindHead), "%d queues with %d messages, rows of %d with %d",
+			st.live.Queues, st.live.Count, queues, bodies)
+	}
 	return nil
 }
 

@@ -2,13 +2,17 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -480,6 +484,24 @@ func TestStreamsThatDoNotFit(t *testing.T) {
 			return key[0] != kind || n != 2 && (kind != kindPage || n != 1)
 		}), rng, "a %c row is missing", kind)
 	}
+	for range 300 { // any byte of any row
+		at, n := rng.IntN(45), 0
+		var hit byte
+		changed := reframe(t, stream, func(key, value []byte) bool {
+			if n++; n-1 == at {
+				hit = key[0]
+				row := value
+				if rng.IntN(2) == 0 {
+					row = key
+				}
+				row[rng.IntN(len(row))] ^= byte(1 + rng.IntN(255))
+			}
+			return true
+		})
+		if hit != kindDeadline && hit != 0 { // those have no checksum, being hints
+			refused(t, dst, changed, rng, "a changed %c row", hit)
+		}
+	}
 	other := bytes.Clone(stream)
 	head := other[preambleLen:]
 	binary.BigEndian.PutUint16(head[frameHeadLen:], 9)
@@ -541,6 +563,76 @@ func TestStreamMemory(t *testing.T) {
 	small, large := used(1000), used(10_000) // 4 MB and 40 MB
 	t.Logf("live heap beside the shard itself: %d KiB for 4 MB, %d KiB for 40 MB", small>>10, large>>10)
 	require.Less(t, large, small+8<<20)
+}
+
+// TestStreamsUnderTraffic opens streams while another goroutine applies at full speed
+// and rounds run: each is the state of exactly the entries up to its index.
+func TestStreamsUnderTraffic(t *testing.T) {
+	o := memOptions()
+	o.WindowBytes = 256 << 10
+	src, ref, dst := newRig(t, o), newRig(t, memOptions()), newRig(t, memOptions())
+	defer ref.close()
+	defer dst.close()
+	const streams = 8
+	var mu sync.Mutex
+	var packs [][]byte
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		rng := rand.New(rand.NewPCG(3, 3))
+		tw := newTwin()
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			ops := randomOps(rng, tw)
+			data := src.pack(func(b *queue.PackBuilder) { build(b, ops) })
+			mu.Lock()
+			packs = append(packs, data)
+			mu.Unlock()
+			if _, err := src.try(data); err != nil {
+				panic(err)
+			}
+		}
+	}()
+	var wg sync.WaitGroup
+	got := make([][]byte, streams)
+	index := make([]uint64, streams)
+	for i := range streams {
+		wg.Go(func() { // some at the same time
+			for src.shard.AppliedIndex() < uint64(200*(1+i/2)) {
+				runtime.Gosched()
+			}
+			st, err := src.shard.OpenStream(context.Background())
+			if err != nil {
+				panic(err)
+			}
+			if got[i], err = io.ReadAll(st); err != nil || int64(len(got[i])) != st.Size {
+				panic(fmt.Sprint(err, st.Size))
+			}
+			index[i] = st.Index
+			if err := st.Close(); err != nil {
+				panic(err)
+			}
+		})
+	}
+	wg.Wait()
+	close(stop)
+	<-done
+	order := []int{0, 1, 2, 3, 4, 5, 6, 7}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(index[a], index[b]) })
+	for _, i := range order {
+		for ref.next <= index[i] {
+			_, err := ref.try(packs[ref.next-1])
+			require.NoError(t, err)
+		}
+		dst.restore(got[i])
+		require.Equal(t, ref.shard.Hash(), dst.shard.Hash(), "stream at %d", index[i])
+		checkNoLeaks(t, dst)
+	}
+	src.close()
 }
 
 // TestOneRestoreAtATime, and the log does not go away under it.

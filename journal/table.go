@@ -148,9 +148,11 @@ func (t *tableSet) ingest() error {
 	if len(t.paths) == 0 {
 		return nil
 	}
-	err := t.store.db.Ingest(context.Background(), t.paths)
+	if err := t.store.db.Ingest(context.Background(), t.paths); err != nil {
+		return err
+	}
 	t.paths = t.paths[:0]
-	return err
+	return nil
 }
 
 // abandon removes what was written, as far as that goes.

@@ -125,7 +125,7 @@ func (t *twin) check(tb testing.TB, r *rig) {
 	}
 	require.Equal(tb, count, r.shard.Totals().Count)
 	require.Equal(tb, uint64(len(t.queues)), r.shard.Totals().Queues)
-	require.Equal(tb, t.nextID, r.shard.NextID(), "ids")
+	require.Equal(tb, t.nextID, r.shard.machine.NextID(), "ids")
 	t.checkNames(tb, r)
 	t.checkDue(tb, r)
 }

@@ -69,7 +69,7 @@ func unseal(key, v []byte) ([]byte, error) {
 	return v[1:body], nil
 }
 
-func corrupt(key []byte, format string, args ...any) error {
+func corrupt(key []byte, format string, args ...any) *CorruptionError {
 	e := &CorruptionError{Key: describeKey(key), Reason: fmt.Sprintf(format, args...), Shard: storeShard}
 	if len(key) >= 3 {
 		e.Shard = shardOf(key)

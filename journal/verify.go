@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,6 +25,10 @@ type ShardReport struct {
 	Durable, Spilled        uint64 // K and W, see docs at stateRow
 	LogFirst, LogLast       uint64
 	Queues, Messages, Bytes uint64
+	Generation              uint8 // the live one, see generation.go
+	// OldRows are rows of other generations, which the next start removes. They are
+	// no problem.
+	OldRows uint64
 	// Leftovers are Q keys of messages that are gone, which the next rounds
 	// clear. They are no problem.
 	Leftovers uint64
@@ -43,7 +48,7 @@ const maxProblems = 100
 func Verify(dir string) (Report, error) { return verifyFS(vfs.Default, dir) }
 
 func verifyFS(fsys vfs.FS, dir string) (Report, error) {
-	v := &verifier{shards: map[uint16]struct{}{}}
+	v := &verifier{shards: map[uint16]struct{}{}, rowsOf: map[space]uint64{}}
 	s, err := openReadOnly(fsys, dir)
 	var damaged *CorruptionError
 	if errors.As(err, &damaged) {
@@ -99,6 +104,7 @@ func (s *Store) closeReadOnly() { _ = errors.Join(s.db.Close(), s.lock.Close()) 
 type verifier struct {
 	report Report
 	shards map[uint16]struct{}
+	rowsOf map[space]uint64 // by shard and generation
 }
 
 func (v *verifier) problem(err error) {
@@ -125,6 +131,9 @@ func (v *verifier) rows(s *Store) error {
 		if len(it.Key()) >= 3 {
 			if sh := shardOf(it.Key()); sh != storeShard {
 				v.shards[sh] = struct{}{}
+			}
+			if bytes.IndexByte([]byte(streamKinds), it.Key()[0]) >= 0 && len(it.Key()) >= spaceLen {
+				v.rowsOf[space{shardOf(it.Key()), it.Key()[spaceLen-1]}]++
 			}
 		}
 	}
@@ -180,7 +189,12 @@ func (v *verifier) shard(s *Store, sh uint16) error {
 	t := x.machine.Totals()
 	r := ShardReport{
 		Shard: sh, Durable: row.durable, Spilled: row.spilled, LogFirst: l.first, LogLast: l.last,
-		Queues: t.Queues, Messages: t.Count, Bytes: t.Bytes,
+		Queues: t.Queues, Messages: t.Count, Bytes: t.Bytes, Generation: row.generation,
+	}
+	for sp, n := range v.rowsOf {
+		if sp.sh == sh && sp.g != row.generation {
+			r.OldRows += n
+		}
 	}
 	if err := v.bodies(x, &r); err != nil {
 		return err

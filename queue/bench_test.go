@@ -147,6 +147,7 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 	buf := make([]byte, 0, 64<<10)
 	payload, runs := make([]byte, 1024), []Run{{First: 9, Count: 7, Bytes: 9}}
 	tail := tailLoop(100)
+	var packs uint64
 	for _, c := range []struct {
 		what string
 		f    func()
@@ -171,7 +172,12 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 			pb.Reset(buf)
 			pb.Enqueue(1, 0, 0, payload, payload)
 			pb.Remove(1, Settled, runs)
-			r, _ := OpenPack(pb.Finish(1, Origin{}))
+			packs++ // of three nodes in turn
+			r, _ := OpenPack(pb.Finish(1, Origin{Node: 1 + packs%3, Seq: 1 + (packs-1)/3}))
+			head := r.Header()
+			if m.BeginPack(&head) != PackFresh {
+				panic("not fresh")
+			}
 			for more := true; more; {
 				more, _ = r.Next(&rec)
 			}

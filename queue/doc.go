@@ -8,8 +8,9 @@
 //   - A pack (PackBuilder, PackReader) is the replicated unit: many records of
 //     all queues of a shard. Its format is drawn in pack.go.
 //   - The Machine is what is true: the dense state of every queue of a shard.
-//     It is a function of the records applied to it, in order, and of nothing
-//     else, so all replicas agree.
+//     It is a function of the packs applied to it, in order, and of nothing
+//     else, so all replicas agree. It also decides which packs are applied:
+//     one that is sent again is not (BeginPack).
 //   - The Dispatcher is who gets what. Only a shard's leader has one. It is
 //     told facts (enqueued, removed, modified) and wishes (credit, outcomes),
 //     and answers with effects: deliver this, load that, propose such a record.

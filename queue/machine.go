@@ -1,6 +1,7 @@
 package queue
 
-// Machine is what is true of a shard: the state of each of its queues. It is a
+// Machine is what is true of a shard: the state of each of its queues, the
+// cluster's settings, and how far the packs of each origin have come. It is a
 // function of the records that were applied, in their order, and of nothing
 // else: replicas that applied the same are equal (Hash).
 //

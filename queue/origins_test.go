@@ -206,3 +206,21 @@ func TestDeclareGivesIDs(t *testing.T) {
 	require.Equal(t, NoQueue, m.Apply(byName, 1).Status, "ids are used up")
 	require.NoError(t, m.Check())
 }
+
+// TestHashGolden: during a rolling upgrade two releases compare their hashes.
+func TestHashGolden(t *testing.T) {
+	m := NewMachine()
+	var b PackBuilder
+	b.Reset(nil)
+	b.Declare("a", nil)
+	b.Declare("b", nil)
+	for range 10 {
+		b.Enqueue(1, 0, 0, []byte("payload"))
+	}
+	b.Remove(1, Settled, []Run{{First: 1, Count: 2, Bytes: 14}, {First: 5, Count: 1, Bytes: 7}})
+	b.Mark(1, 6, 3)
+	b.Expire(500, nil)
+	b.Setting("cluster", []byte("{}"))
+	require.Equal(t, PackFresh, run(t, m, b.Finish(1000, Origin{Node: 7, Seq: 1})))
+	require.Equal(t, uint64(0x107737d468558750), m.Hash())
+}

@@ -12,6 +12,7 @@ type collector struct {
 	families      []*prometheus.Desc // of families, in order
 	distributions []*prometheus.Desc
 	perQueue      []*prometheus.Desc
+	perNode       []*prometheus.Desc
 }
 
 // newRegistry holds the broker's metrics and those of the Go runtime and the
@@ -42,12 +43,15 @@ func newCollector(b Broker) *collector {
 	for _, q := range perQueue {
 		c.perQueue = append(c.perQueue, prometheus.NewDesc(q.name, q.help, []string{"queue"}, nil))
 	}
+	for _, t := range perNode {
+		c.perNode = append(c.perNode, prometheus.NewDesc(t.name, t.help, t.labels, nil))
+	}
 	return c
 }
 
 // Describe lists all that Collect may send.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, list := range [][]*prometheus.Desc{c.families, c.distributions, c.perQueue} {
+	for _, list := range [][]*prometheus.Desc{c.families, c.distributions, c.perQueue, c.perNode} {
 		for _, desc := range list {
 			out <- desc
 		}
@@ -81,5 +85,19 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			value := q.read(&m.PerQueue[n])
 			out <- prometheus.MustNewConstMetric(c.perQueue[i], prometheus.GaugeValue, value, m.PerQueue[n].Name)
 		}
+	}
+	for i, t := range perNode {
+		kind := prometheus.GaugeValue
+		if t.kind == "counter" {
+			kind = prometheus.CounterValue
+		}
+		t.each(&m, func(value sample, labels ...string) {
+			if value.histogram != nil {
+				total, sum, buckets := value.histogram.read()
+				out <- prometheus.MustNewConstHistogram(c.perNode[i], total, sum, buckets, labels...)
+				return
+			}
+			out <- prometheus.MustNewConstMetric(c.perNode[i], kind, value.number, labels...)
+		})
 	}
 }

@@ -53,6 +53,10 @@ type Metrics struct {
 
 	// PerQueue are the queues whose policy asks for series of their own.
 	PerQueue []QueueMetrics
+
+	// Of a node of a cluster; none of a standalone one.
+	Shards []ShardMetrics
+	Peers  []PeerMetrics
 }
 
 // QueueMetrics are the series of one queue.
@@ -130,12 +134,7 @@ var families = []series{
 	gauge("entrepot_disk_free_bytes", "Free space under the data directory.",
 		func(m *Metrics) uint64 { return m.DiskFreeBytes }),
 	{name: "entrepot_disk_low", help: "1 while nothing is accepted for want of disk space.",
-		value: func(m *Metrics) float64 {
-			if m.DiskLow {
-				return 1
-			}
-			return 0
-		}},
+		value: func(m *Metrics) float64 { return number(m.DiskLow) }},
 	gauge("entrepot_store_bytes", "Size of the store on disk.",
 		func(m *Metrics) uint64 { return m.StoreBytes }),
 	count("entrepot_store_written_bytes_total", "Bytes written to disk by the store: log, flushes, compactions.",

@@ -22,7 +22,14 @@ func TestAScrapeShowsWhatTheBrokerSays(t *testing.T) {
 		Refused:      map[string]uint64{"queue-full": 2, "disk-low": 1},
 		FsyncLatency: NewLatencyHistogram(),
 		PerQueue:     []QueueMetrics{{Name: "command/t/1", Messages: 4, Bytes: 400, Unsettled: 2, Consumers: 1, OldestAgeSeconds: 1.5}},
+		Shards: []ShardMetrics{
+			{Shard: 0, Leads: true, LeaderKnown: true, Term: 3, Elections: 2, CommitLatency: NewLatencyHistogram(),
+				Followers: []FollowerMetrics{{Node: "n2", LagEntries: 4, LagBytes: 512, Streaming: true}}},
+			{Shard: 1, Term: 9, LinksAway: 6},
+		},
+		Peers: []PeerMetrics{{Peer: "n2", Connected: true, RoundTrip: 0.002, BytesRead: 10, BytesWritten: 20}},
 	}
+	b.metrics.Shards[0].CommitLatency.Observe(150_000)
 	b.metrics.FsyncLatency.Observe(150_000) // 0.15 ms
 	b.metrics.FsyncLatency.ObserveN(60e9, 2)
 	body := newSite(t, b).do("GET", "/metrics", "").Body.String()
@@ -45,6 +52,19 @@ func TestAScrapeShowsWhatTheBrokerSays(t *testing.T) {
 		`entrepot_queue_messages{queue="command/t/1"} 4`,
 		`entrepot_queue_unsettled{queue="command/t/1"} 2`,
 		`entrepot_queue_oldest_message_age_seconds{queue="command/t/1"} 1.5`,
+		`entrepot_shard_leader{shard="0"} 1`,
+		`entrepot_shard_leader{shard="1"} 0`,
+		`entrepot_shard_term{shard="1"} 9`,
+		`entrepot_shard_elections_total{shard="0"} 2`,
+		`entrepot_shard_forwarded_links{shard="1"} 6`,
+		`entrepot_shard_commit_latency_seconds_count{shard="0"} 1`,
+		`entrepot_replica_lag_entries{node="n2",shard="0"} 4`,
+		`entrepot_replica_lag_bytes{node="n2",shard="0"} 512`,
+		`entrepot_replica_streaming{node="n2",shard="0"} 1`,
+		`entrepot_peer_connected{peer="n2"} 1`,
+		`entrepot_peer_round_trip_seconds{peer="n2"} 0.002`,
+		`entrepot_peer_written_bytes_total{peer="n2"} 20`,
+		`# TYPE entrepot_shard_elections_total counter`,
 		`# TYPE entrepot_messages_accepted_total counter`,
 		`# TYPE entrepot_messages gauge`,
 	} {
@@ -60,6 +80,8 @@ func TestTheMetricsPassPrometheusLint(t *testing.T) {
 		AcceptLatency: NewLatencyHistogram(), FsyncLatency: NewLatencyHistogram(),
 		PackBytes: NewHistogram(SizeBounds, 1), PackRecords: NewHistogram(CountBounds, 1),
 		Refused: map[string]uint64{"x": 1}, PerQueue: []QueueMetrics{{Name: "q"}},
+		Shards: []ShardMetrics{{CommitLatency: NewLatencyHistogram(), Followers: []FollowerMetrics{{Node: "n2"}}}},
+		Peers:  []PeerMetrics{{Peer: "n2"}},
 	}
 	families, err := newRegistry(b, "test").Gather()
 	require.NoError(t, err)
@@ -86,7 +108,7 @@ func metricsPage() string {
 	var page strings.Builder
 	row := func(name, kind, label, help string) {
 		if label != "" {
-			label = "`" + label + "`"
+			label = "`" + strings.ReplaceAll(label, ",", "`, `") + "`"
 		}
 		fmt.Fprintf(&page, "| `%s` | %s | %s | %s |\n", name, kind, label, help)
 	}
@@ -111,6 +133,10 @@ func metricsPage() string {
 	head("Per queue", "Only for queues whose policy says `metrics: true`.")
 	for _, q := range perQueue {
 		row(q.name, "gauge", "queue", q.help)
+	}
+	head("Per shard, replica and node", "Only on a node of a cluster.")
+	for _, t := range perNode {
+		row(t.name, t.kind, strings.Join(t.labels, ","), t.help)
 	}
 	page.WriteString("\nBeside these stand `go_*` and `process_*`, which the Prometheus client library makes.\n")
 	return page.String()

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"time"
 )
@@ -63,10 +65,28 @@ func (m *Mesh) begin(conn net.Conn) bool {
 		}
 		_ = conn.Close()
 		if m.ctx.Err() == nil && !errors.Is(err, errDuplicate) {
-			m.cfg.Logger.Warn("a connection is no node's, or not wanted", "remote", conn.RemoteAddr(), "error", err)
+			m.turnedAway(conn.RemoteAddr(), err)
 		}
 	}()
 	return true
+}
+
+// turnedAway logs a connection that came to nothing: once a minute if it is always
+// for the same reason, as a node that is refused tries again and again. One that is
+// closed without a word is a probe.
+func (m *Mesh) turnedAway(remote net.Addr, err error) {
+	m.mu.Lock()
+	last, now := m.lastAway, time.Now()
+	again := last.reason == err.Error() && now.Sub(last.at) < time.Minute
+	if !again {
+		m.lastAway.reason, m.lastAway.at = err.Error(), now
+	}
+	m.mu.Unlock()
+	level := slog.LevelWarn
+	if again || err == io.EOF {
+		level = slog.LevelDebug
+	}
+	m.cfg.Logger.Log(m.ctx, level, "a connection is no node's, or not wanted", "remote", remote.String(), "error", err)
 }
 
 // welcome is the accepting side of the handshake.

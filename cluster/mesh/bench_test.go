@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -132,3 +135,65 @@ func BenchmarkStream(b *testing.B) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// BenchmarkBusySender is how long a small message takes when its sender goes on
+// working, as it does in Raft: the reason for direct writes.
+func BenchmarkBusySender(b *testing.B) {
+	for name, configs := range map[string]map[string]*tls.Config{"plain": nil, "tls": certificates(b, "a", "b")} {
+		b.Run(name, func(b *testing.B) {
+			came := make(chan time.Time, 1)
+			from, _ := tcpPair(b, configs, func(_, to *Mesh) {
+				to.Handle(chNormal, func(Peer, []byte) { came <- time.Now() })
+			})
+			body := make([]byte, 1000)
+			var took []time.Duration
+			for b.Loop() {
+				began := time.Now()
+				if err := from.SendOwned("b", chNormal, body); err != nil {
+					b.Fatal(err)
+				}
+				for time.Since(began) < 100*time.Microsecond {
+				}
+				took = append(took, (<-came).Sub(began))
+			}
+			report(b, took)
+		})
+	}
+}
+
+// BenchmarkUrgentUnderStreams is a heartbeat's round trip while three streams take
+// all that the machine gives.
+func BenchmarkUrgentUnderStreams(b *testing.B) {
+	back := make(chan struct{}, 1)
+	from, _ := tcpPair(b, nil, func(from, to *Mesh) {
+		to.Handle(chUrgent, func(_ Peer, data []byte) { _ = to.SendOwned("a", chUrgent, data) })
+		from.Handle(chUrgent, func(Peer, []byte) { back <- struct{}{} })
+		to.HandleStream("bulk", func(_ context.Context, _ Peer, _ []byte, _ int64, r io.Reader) ([]byte, error) {
+			_, err := io.Copy(io.Discard, r)
+			return nil, err
+		})
+	})
+	ctx, cancel := context.WithCancel(b.Context())
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() { _, _ = from.Stream(ctx, "b", "bulk", nil, -1, zeros{}) })
+	}
+	var took []time.Duration
+	for b.Loop() {
+		began := time.Now()
+		if err := from.SendOwned("b", chUrgent, make([]byte, 50)); err != nil {
+			b.Fatal(err)
+		}
+		<-back
+		took = append(took, time.Since(began))
+	}
+	cancel()
+	all.Wait()
+	report(b, took)
+}
+
+func report(b *testing.B, took []time.Duration) {
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1e3, "us-p50")
+	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1e3, "us-p99")
+}

@@ -49,6 +49,9 @@ func (v *served) abort(why error) {
 
 // ask registers a request of ours.
 func (s *session) ask(r *request) (id uint64, err error) {
+	if len(r.method) > 255 {
+		return 0, fmt.Errorf("mesh: the name of a method has at most 255 bytes, not %d", len(r.method))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {

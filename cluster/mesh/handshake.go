@@ -146,8 +146,11 @@ func (m *Mesh) say(w io.Writer, p preamble) error {
 		if m.cfg.Hello != nil {
 			p.hello = m.cfg.Hello()
 		}
+		if len(p.hello) > mostHello {
+			return fmt.Errorf("mesh: Config.Hello gives %d bytes, at most %d", len(p.hello), mostHello)
+		}
 	}
-	p.hello = p.hello[:min(len(p.hello), 64<<10)]
+	p.hello = p.hello[:min(len(p.hello), mostHello)] // a refusal's text may be cut
 	_, err := w.Write(p.append(nil))
 	return err
 }

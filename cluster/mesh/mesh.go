@@ -39,6 +39,10 @@ type Mesh struct {
 	shaking  map[net.Conn]struct{} // accepted, in the handshake
 	sessions uint64                // numbers given out
 	random   *rand.Rand            // of back-off
+	lastAway struct {              // the last connection that was logged as turned away
+		reason string
+		at     time.Time
+	}
 }
 
 // New checks the configuration. Nothing is accepted or dialled before Start.
@@ -196,8 +200,8 @@ func (m *Mesh) route(peer string) *session { return (*m.routes.Load())[peer] }
 
 // Send queues a message, which is the parts joined, and never blocks. Messages of one
 // channel and session arrive in order, each one or else the session ends. The parts
-// are copied. Errors: ErrNotConnected, ErrCongested (more than 64 MiB are queued),
-// ErrTooBig.
+// are copied. Errors: ErrNotConnected, ErrCongested (more than 64 MiB are queued; 128
+// MiB for an urgent channel), ErrTooBig.
 func (m *Mesh) Send(peer string, ch Channel, parts ...[]byte) error {
 	s := m.route(peer)
 	if s == nil {

@@ -64,6 +64,15 @@ type outbox struct {
 	failed  bool // nothing goes out any more
 }
 
+// full says whether a message must wait. Urgent ones have as much room again, so that
+// a slow line does not look like a dead node. It is called under mu.
+func (o *outbox) full(h header) bool {
+	if h.kind != kindMessage && h.kind != kindCall {
+		return false
+	}
+	return o.bytes > queueBytes && (h.class != urgent || o.bytes > 2*queueBytes)
+}
+
 // push encodes a message. checks are those of its frames (see checksOf). Short parts
 // and headers are copied, all others must not change any more. It is called under mu.
 func (o *outbox) push(h header, checks []uint32, parts [][]byte) {

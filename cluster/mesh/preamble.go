@@ -27,8 +27,9 @@ const (
 	lowestVersion  = 1
 	highestVersion = 1
 	preambleBytes  = 20
-	// mostHello bounds a body: what a stranger can make us allocate.
-	mostHello = 64<<10 + 1024
+	mostHello      = 64 << 10
+	// mostBody is what a stranger can make us allocate.
+	mostBody = mostHello + 1024
 )
 
 type word uint8
@@ -92,7 +93,7 @@ func readPreamble(r io.Reader) (p preamble, err error) {
 		return p, err
 	}
 	size := binary.BigEndian.Uint32(head[12:])
-	if size > mostHello {
+	if size > mostBody {
 		return p, fmt.Errorf("%w: %d bytes of hello", errStranger, size)
 	}
 	body := make([]byte, size)

@@ -147,7 +147,7 @@ func (s *session) send(h header, parts [][]byte) error {
 	case o.failed:
 		o.mu.Unlock()
 		return ErrNotConnected
-	case o.bytes > queueBytes && (h.kind == kindMessage || h.kind == kindCall):
+	case o.full(h):
 		o.mu.Unlock()
 		return ErrCongested
 	}
@@ -186,13 +186,14 @@ func (s *session) goOut() {
 	if err != nil {
 		s.fail(err)
 	}
+	left := s.socket.left()
 	o.mu.Lock()
 	o.wrote = time.Now()
 	if s.rest[0].b = s.rest[0].b[n:]; len(s.rest[0].b) == 0 {
 		o.written(s.rest)
 		s.rest = s.rest[:0]
 	}
-	more := len(s.rest) > 0 || o.bytes > 0
+	more := left || len(s.rest) > 0 || o.bytes > 0
 	o.writing = more
 	o.mu.Unlock()
 	if more {
@@ -220,6 +221,11 @@ func (s *session) write() {
 // writeAll writes until nothing is queued, and gives out.writing back.
 func (s *session) writeAll() error {
 	o := &s.out
+	if s.socket.left() {
+		if err := s.socket.flush(); err != nil {
+			return err
+		}
+	}
 	for {
 		o.mu.Lock()
 		if len(s.rest) == 0 {

@@ -14,7 +14,7 @@ import (
 // Owner of write and tryWrite: whoever holds outbox.writing.
 type socket struct {
 	net.Conn
-	raw  syscall.RawConn // nil: not a plain socket, no tryWrite
+	raw  syscall.RawConn // nil: not a TCP socket, no tryWrite
 	cork *corked         // under TLS; else nil
 	vec  net.Buffers
 	try  struct { // tryWrite's, so that it need not allocate
@@ -27,9 +27,13 @@ type socket struct {
 
 func newSocket(c net.Conn, cork *corked) *socket {
 	s := &socket{Conn: c, cork: cork}
-	if tcp, plain := c.(*net.TCPConn); plain {
+	if cork != nil {
+		c = cork.Conn
+	}
+	if tcp, is := c.(*net.TCPConn); is {
 		if raw, err := tcp.SyscallConn(); err == nil {
 			s.raw, s.try.attempt = raw, s.attempt
+			limitUnsent(raw)
 		}
 	}
 	return s
@@ -44,8 +48,25 @@ func (s *socket) Close() error {
 	return s.Conn.Close()
 }
 
-// tryWrite writes what the kernel takes at once of b, and never waits.
+// tryWrite writes what the kernel takes at once of b, and never waits. Under TLS all of
+// b is taken; what the kernel has not taken is left: see left.
 func (s *socket) tryWrite(b []byte) (n int, err error) {
+	if s.cork == nil {
+		return s.tryRaw(b)
+	}
+	s.cork.hold()
+	if _, err := s.Conn.Write(b); err != nil {
+		return 0, err
+	}
+	return len(b), s.cork.tryFlush(s.tryRaw)
+}
+
+// left says that tryWrite has left encrypted bytes for flush or the next write.
+func (s *socket) left() bool { return s.cork != nil && s.cork.left() }
+
+func (s *socket) flush() error { return s.cork.flush() }
+
+func (s *socket) tryRaw(b []byte) (n int, err error) {
 	s.try.b, s.try.n, s.try.err = b, 0, nil
 	if err := s.raw.Write(s.try.attempt); err != nil {
 		return 0, err
@@ -128,6 +149,22 @@ func (c *corked) flush() error {
 	defer c.mu.Unlock()
 	c.holding = false
 	return c.out()
+}
+
+// tryFlush is flush with a write that need not take everything.
+func (c *corked) tryFlush(write func(b []byte) (int, error)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, err := write(c.held.Bytes())
+	c.held.Next(n)
+	c.holding = c.held.Len() > 0 // what TLS itself has to say must not pass it
+	return err
+}
+
+func (c *corked) left() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.held.Len() > 0
 }
 
 func (c *corked) out() error {

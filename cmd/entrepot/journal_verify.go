@@ -43,15 +43,17 @@ type verifiedStore struct {
 }
 
 type verifiedShard struct {
-	Shard     uint16 `json:"shard"`
-	Durable   uint64 `json:"durable_index"` // K
-	Spilled   uint64 `json:"spilled_index"` // W
-	LogFirst  uint64 `json:"log_first"`
-	LogLast   uint64 `json:"log_last"`
-	Queues    uint64 `json:"queues"`
-	Messages  uint64 `json:"messages"`
-	Bytes     uint64 `json:"bytes"`
-	Leftovers uint64 `json:"leftovers"`
+	Shard      uint16 `json:"shard"`
+	Durable    uint64 `json:"durable_index"` // K
+	Spilled    uint64 `json:"spilled_index"` // W
+	LogFirst   uint64 `json:"log_first"`
+	LogLast    uint64 `json:"log_last"`
+	Queues     uint64 `json:"queues"`
+	Messages   uint64 `json:"messages"`
+	Bytes      uint64 `json:"bytes"`
+	Generation uint8  `json:"generation"`
+	OldRows    uint64 `json:"old_rows"` // of other generations
+	Leftovers  uint64 `json:"leftovers"`
 }
 
 func verified(r journal.Report) verifiedStore {

@@ -63,7 +63,7 @@ func (w *world) root() *cobra.Command {
 	root.SetErr(w.err)
 	root.AddCommand(
 		w.serveCommand(),
-		w.sendCommand(), w.receiveCommand(), w.queueCommand(),
+		w.sendCommand(), w.receiveCommand(), w.queueCommand(), w.clusterCommand(),
 		w.configCommand(), w.userCommand(), w.journalCommand(), w.versionCommand(),
 	)
 	return root

@@ -2,6 +2,8 @@ package oracle
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -132,9 +134,22 @@ func (o *Oracle) Finish(drained time.Time) Report {
 		}
 		o.blame(Lost, m.Queue, m.ID, "accepted, delivered %d times, never settled, and gone", m.deliveries)
 	}
+	return o.soFar()
+}
+
+// Interim is what was found until now, without what never came: for a run that is
+// given up.
+func (o *Oracle) Interim() Report {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.soFar()
+}
+
+func (o *Oracle) soFar() Report {
 	r := o.report
 	r.Lives = o.life
-	r.Violations = append([]Violation(nil), r.Violations...)
+	r.Counts = maps.Clone(r.Counts)
+	r.Violations = slices.Clone(r.Violations)
 	return r
 }
 

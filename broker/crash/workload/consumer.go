@@ -24,6 +24,8 @@ type Consumer struct {
 	Random *rand.Rand // of the receiving goroutine only
 	// Quiet ends it when nothing has come for so long. 0: it goes on.
 	Quiet time.Duration
+	// AttachLimit is how long it may take to get a link; 0: for ever.
+	AttachLimit time.Duration
 	// Seen, if set, is told of every delivery.
 	Seen func(at time.Time)
 }
@@ -39,17 +41,19 @@ func (c *Consumer) Run(ctx context.Context, addr string) {
 
 // AttachOnce is one life of the link. nil: it was quiet.
 func (c *Consumer) AttachOnce(ctx context.Context, addr string) error {
-	socket, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	attaching, attached := limited(ctx, c.AttachLimit)
+	defer attached()
+	socket, err := new(net.Dialer).DialContext(attaching, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	defer socket.Close()
-	conn, session, err := dialOver(ctx, socket)
+	conn, session, err := dialOver(attaching, socket)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	receiver, err := session.NewReceiver(ctx, c.Plan.Address, &amqp.ReceiverOptions{
+	receiver, err := session.NewReceiver(attaching, c.Plan.Address, &amqp.ReceiverOptions{
 		Credit: c.Plan.Credit,
 		// The broker settles second: only so is a settle ever confirmed
 		// [amqp-transport 2.6.12].

@@ -23,6 +23,8 @@ type Producer struct {
 	Random *rand.Rand
 	// Patience is how long answers are awaited when the context has ended.
 	Patience time.Duration
+	// AttachLimit is how long it may take to get a link; 0: for ever.
+	AttachLimit time.Duration
 	// Seen, if set, is told of every accepted.
 	Seen func(at time.Time)
 }
@@ -30,12 +32,14 @@ type Producer struct {
 // Run sends until the connection or the context ends. Its errors are the
 // broker's death and not reported: what they leave in doubt, the oracle knows.
 func (p *Producer) Run(ctx context.Context, addr string) {
-	conn, session, err := dial(ctx, addr)
+	attaching, attached := limited(ctx, p.AttachLimit)
+	defer attached()
+	conn, session, err := dial(attaching, addr)
 	if err != nil {
 		return
 	}
 	defer conn.Close()
-	sender, err := session.NewSender(ctx, p.Plan.Address, nil)
+	sender, err := session.NewSender(attaching, p.Plan.Address, nil)
 	if err != nil {
 		return
 	}
@@ -133,4 +137,12 @@ func withSession(ctx context.Context, conn *amqp.Conn) (*amqp.Conn, *amqp.Sessio
 		return nil, nil, err
 	}
 	return conn, session, nil
+}
+
+// limited is ctx, or ctx for so long.
+func limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if limit == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, limit)
 }

@@ -1,10 +1,12 @@
-// Package adminclient is what "entrepot queue" says to a broker's HTTP side.
+// Package adminclient is what "entrepot queue" and "entrepot cluster" say to a
+// broker's HTTP side.
 package adminclient
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,6 +30,7 @@ type Client struct {
 	base           url.URL
 	user, password string
 	http           *http.Client
+	patient        *http.Client // for what takes as long as it takes
 }
 
 // New takes HOST:PORT or http://[user:password@]HOST:PORT, and a user for an
@@ -46,7 +49,11 @@ func New(address, user, password string) (*Client, error) {
 		base.User = nil
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: Parallel, MaxConnsPerHost: Parallel, IdleConnTimeout: time.Minute}
-	return &Client{base: *base, user: user, password: password, http: &http.Client{Transport: transport, Timeout: requestTimeout}}, nil
+	return &Client{
+		base: *base, user: user, password: password,
+		http:    &http.Client{Transport: transport, Timeout: requestTimeout},
+		patient: &http.Client{Transport: transport},
+	}, nil
 }
 
 // List gives a page of queues.
@@ -85,39 +92,22 @@ func (c *Client) Purge(ctx context.Context, name string) (r Removed, err error) 
 	return r, err
 }
 
-// queuePath encodes a name as one segment. PathEscape leaves dots alone, and
-// "." and ".." would then be taken for steps.
-func queuePath(name string) string {
-	segment := url.PathEscape(name)
+func queuePath(name string) string { return "/api/v1/queues/" + segment(name) }
+
+// segment encodes a name as one segment of a path. PathEscape leaves dots
+// alone, and "." and ".." would then be taken for steps.
+func segment(name string) string {
 	if name == "." || name == ".." {
-		segment = strings.ReplaceAll(name, ".", "%2E")
+		return strings.ReplaceAll(name, ".", "%2E")
 	}
-	return "/api/v1/queues/" + segment
+	return url.PathEscape(name)
 }
 
 // do sends a request and reads the answer into out.
 func (c *Client) do(ctx context.Context, method, target string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(text)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, c.base.Scheme+"://"+c.base.Host+target, body)
+	response, err := c.send(ctx, c.http, method, target, in)
 	if err != nil {
 		return err
-	}
-	if c.user != "" {
-		request.SetBasicAuth(c.user, c.password)
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return console.WithCode(console.ExitUnreachable, err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
@@ -125,27 +115,58 @@ func (c *Client) do(ctx context.Context, method, target string, in, out any) err
 		return console.WithCode(console.ExitUnreachable, err)
 	}
 	if response.StatusCode >= http.StatusMultipleChoices {
-		return failure(response, text)
+		return failure(response.StatusCode, text)
 	}
 	return json.Unmarshal(text, out)
 }
 
+// send sends a request with in, if it is not nil, as JSON.
+func (c *Client) send(ctx context.Context, by *http.Client, method, target string, in any) (*http.Response, error) {
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, c.base.Scheme+"://"+c.base.Host+target, body)
+	if err != nil {
+		return nil, err
+	}
+	if c.user != "" {
+		request.SetBasicAuth(c.user, c.password)
+	}
+	response, err := by.Do(request)
+	switch {
+	case err == nil:
+		return response, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	return nil, console.WithCode(console.ExitUnreachable, err)
+}
+
 // failure is the broker's own sentence with the exit code of its status.
-func failure(response *http.Response, text []byte) error {
+func failure(status int, text []byte) error {
 	var said struct {
 		Error string `json:"error"`
 	}
 	if json.Unmarshal(text, &said) != nil || said.Error == "" {
-		said.Error = response.Status
+		said.Error = http.StatusText(status)
 	}
-	code := console.ExitFailed
-	switch response.StatusCode {
+	return console.WithCode(exitCode(status), errors.New(said.Error))
+}
+
+// exitCode is that of a command whose request was answered with a status.
+func exitCode(status int) int {
+	switch status {
 	case http.StatusNotFound:
-		code = console.ExitNotFound
+		return console.ExitNotFound
 	case http.StatusUnauthorized, http.StatusServiceUnavailable:
-		code = console.ExitUnreachable
+		return console.ExitUnreachable
 	case http.StatusBadRequest:
-		code = console.ExitUsage
+		return console.ExitUsage
 	}
-	return console.WithCode(code, fmt.Errorf("%s", said.Error))
+	return console.ExitFailed
 }

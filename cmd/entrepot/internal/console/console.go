@@ -16,7 +16,7 @@ const (
 	ExitUsage       = 2   // the command line can't be meant so
 	ExitIncomplete  = 3   // some messages were not accepted, or fewer came than were asked for
 	ExitUnreachable = 4   // no connection to the broker, or the login was refused
-	ExitNotFound    = 5   // there is no such queue
+	ExitNotFound    = 5   // there is no such queue, node or shard
 	ExitInterrupted = 130 // Ctrl-C, as shells count it: 128 and the signal
 )
 
@@ -56,11 +56,14 @@ const (
 // String, Set and Type make a Format a flag.
 func (f *Format) String() string { return string(*f) }
 
-// Set takes "text" or "json".
+// Set takes "text" or "json"; "table" is another word for text.
 func (f *Format) Set(text string) error {
 	switch Format(text) {
 	case Text, JSON:
 		*f = Format(text)
+		return nil
+	case "table":
+		*f = Text
 		return nil
 	}
 	return fmt.Errorf("%q is not %q or %q", text, Text, JSON)

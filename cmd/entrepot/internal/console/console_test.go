@@ -25,6 +25,8 @@ func TestFormatIsAFlag(t *testing.T) {
 	var f Format
 	require.NoError(t, f.Set("json"))
 	require.Equal(t, "json", f.String())
+	require.NoError(t, f.Set("table"))
+	require.Equal(t, Text, f)
 	require.ErrorContains(t, f.Set("xml"), `"xml" is not "text" or "json"`)
 }
 

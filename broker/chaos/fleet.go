@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"entrepot/broker/brokerproc"
+)
+
+// fleet is the processes under test: one standalone broker, or the members of a
+// cluster, whose connections go through a network that can be broken.
+//
+// The faults call it, one goroutine for each node at a time; addresses may be
+// asked by any.
+type fleet struct {
+	binary  string
+	cluster *brokerproc.Cluster
+	network *network // nil: standalone
+	log     *logs
+	// ended is told of a process that has ended though nobody ended it.
+	ended func(node string)
+
+	mu      sync.Mutex
+	members []*brokerproc.Node
+	down    map[string]bool // nodes that are meant to be down, or to go down
+	next    int             // which member operators ask next
+}
+
+// newFleet plans nodes below dir and starts nothing.
+func newFleet(binary, dir string, nodes int) (*fleet, error) {
+	f := &fleet{binary: binary, log: &logs{dir: dir, open: map[string]*os.File{}}, down: map[string]bool{}}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if nodes > 1 {
+		f.network = newNetwork(f.whose)
+	}
+	var failed error
+	cluster, err := brokerproc.PlanCluster(brokerproc.ClusterOptions{
+		Binary: binary, Dir: dir, Nodes: nodes,
+		Edit: func(m *brokerproc.Member) {
+			if err := f.edit(m); err != nil {
+				failed = err
+			}
+		},
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		f.close()
+		return nil, err
+	}
+	f.cluster = cluster
+	f.members = slices.Clone(cluster.Nodes)
+	return f, nil
+}
+
+// edit puts the network between a new member and the others, and keeps its log.
+func (f *fleet) edit(m *brokerproc.Member) error {
+	log, err := f.log.of(m.ID)
+	if err != nil {
+		return err
+	}
+	m.Log = log
+	if f.network == nil {
+		return nil
+	}
+	real := m.Cluster
+	if m.Cluster, err = f.network.publish(m.ID, real); err != nil {
+		return err
+	}
+	// The last of two flags counts: it listens there and is known as here.
+	m.Flags = append(m.Flags, "--cluster-listen", real, "--cluster-advertise", m.Cluster)
+	return nil
+}
+
+// whose names the node that has a local TCP port.
+func (f *fleet) whose(port int) string {
+	for _, n := range f.nodes() {
+		if n.Running() && ownsPort(n.Process.PID(), port) {
+			return n.ID
+		}
+	}
+	return ""
+}
+
+// nodes are the members now.
+func (f *fleet) nodes() []*brokerproc.Node {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.members)
+}
+
+// addresses are where clients connect.
+func (f *fleet) addresses() []string {
+	var list []string
+	for _, n := range f.nodes() {
+		list = append(list, n.AMQP)
+	}
+	return list
+}
+
+// launch starts a node that does not run, and watches it.
+func (f *fleet) launch(n *brokerproc.Node) error {
+	if n.Running() {
+		return nil
+	}
+	f.expect(n, true)
+	if f.network == nil {
+		p, err := brokerproc.Launch(n.Options)
+		if err != nil {
+			return err
+		}
+		n.Process = p
+	} else if err := f.cluster.Launch(n); err != nil {
+		return err
+	}
+	p := n.Process
+	go func() {
+		<-p.Done()
+		f.mu.Lock()
+		meant := f.down[n.ID]
+		f.mu.Unlock()
+		if !meant {
+			f.ended(n.ID)
+		}
+	}()
+	return nil
+}
+
+// expect says whether a node is meant to run.
+func (f *fleet) expect(n *brokerproc.Node, up bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.down[n.ID] = !up
+}
+
+// kill ends a node with SIGKILL.
+func (f *fleet) kill(n *brokerproc.Node) {
+	f.expect(n, false)
+	if n.Running() {
+		n.Process.Kill()
+	}
+}
+
+// stop ends a node with SIGTERM; an error if that takes too long or fails.
+func (f *fleet) stop(n *brokerproc.Node) error {
+	f.expect(n, false)
+	if !n.Running() {
+		return nil
+	}
+	return n.Process.Terminate(stopLimit)
+}
+
+// startAll starts what does not run and waits until all nodes are ready.
+func (f *fleet) startAll(ctx context.Context) error {
+	for _, n := range f.nodes() {
+		if err := f.launch(n); err != nil {
+			return err
+		}
+	}
+	for _, n := range f.nodes() {
+		if err := n.Process.WaitReady(ctx); err != nil {
+			return fmt.Errorf("node %s: %w", n.ID, err)
+		}
+	}
+	return nil
+}
+
+// caughtUp waits until every shard has a leader and every replica all of its log.
+func (f *fleet) caughtUp(ctx context.Context) error {
+	if f.network == nil {
+		return nil
+	}
+	_, err := f.cluster.WaitStatus(ctx, func(s *brokerproc.Status) bool { return s.Caught() })
+	return err
+}
+
+// shards is how many there are; an error if nobody tells.
+func (f *fleet) shards(ctx context.Context) (int, error) {
+	s, err := f.cluster.Status(ctx)
+	return len(s.Shards), err
+}
+
+// operate runs "entrepot cluster ARGS" against any node that runs, until it works
+// or ctx ends: what an operator would do who knows that something is broken.
+func (f *fleet) operate(ctx context.Context, args ...string) (out []byte, err error) {
+	for {
+		if n := f.someNode(); n != nil {
+			cmd := exec.CommandContext(ctx, f.binary, append(append([]string{"cluster"}, args...), "--http", n.HTTP, "--timeout", "20s")...)
+			out, err = cmd.CombinedOutput()
+			if err == nil {
+				return out, nil
+			}
+			err = fmt.Errorf("%v: %w: %s", cmd.Args[1:], err, out)
+		}
+		select {
+		case <-ctx.Done():
+			return out, fmt.Errorf("%w (%w)", ctx.Err(), err)
+		case <-time.After(operatePause):
+		}
+	}
+}
+
+const operatePause = 300 * time.Millisecond
+
+// someNode is a member that runs, another one each time; nil if none runs.
+func (f *fleet) someNode() *brokerproc.Node {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for range f.members {
+		f.next++
+		if n := f.members[f.next%len(f.members)]; !f.down[n.ID] && n.Running() {
+			return n
+		}
+	}
+	return nil
+}
+
+// replace plans a new node in the place of an old one, which is no member any
+// more.
+func (f *fleet) replace(old *brokerproc.Node) (*brokerproc.Node, error) {
+	n, err := f.cluster.AddNode()
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.members[slices.Index(f.members, old)] = n
+	return n, nil
+}
+
+// close kills what runs.
+func (f *fleet) close() {
+	for _, n := range f.nodes() {
+		f.kill(n)
+	}
+	if f.network != nil {
+		f.network.close()
+	}
+	f.log.close()
+}
+
+// logs are the nodes' outputs, one file for each.
+type logs struct {
+	dir  string
+	open map[string]*os.File
+}
+
+func (l *logs) of(node string) (*os.File, error) {
+	file, err := os.Create(filepath.Join(l.dir, node+".log"))
+	if err == nil {
+		l.open[node] = file
+	}
+	return file, err
+}
+
+func (l *logs) close() {
+	for _, file := range l.open {
+		file.Close()
+	}
+}

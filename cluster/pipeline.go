@@ -1,0 +1,99 @@
+package cluster
+
+import (
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// pipeline sends AppendEntries without waiting for the answer to the one before. Two
+// are enough: one is being written by the follower while the next one waits there,
+// and what gathers meanwhile goes together.
+type pipeline struct {
+	t    *transport
+	peer string
+	room chan struct{} // a token per request on its way
+	// ready has the answered ones. Its room is far more than are ever unread; an
+	// answer beyond it breaks the pipeline.
+	ready chan raft.AppendFuture
+
+	once   sync.Once
+	broken chan struct{}
+	err    error // why; read after broken
+}
+
+const pipelineDepth = 2
+
+func newPipeline(t *transport, peer string) *pipeline {
+	return &pipeline{
+		t: t, peer: peer, room: make(chan struct{}, pipelineDepth),
+		ready: make(chan raft.AppendFuture, 64), broken: make(chan struct{}),
+	}
+}
+
+// appendFuture is a request that was answered when Raft gets to see it.
+type appendFuture struct {
+	start time.Time
+	req   *raft.AppendEntriesRequest
+	resp  *raft.AppendEntriesResponse
+}
+
+func (f *appendFuture) Error() error                          { return nil }
+func (f *appendFuture) Start() time.Time                      { return f.start }
+func (f *appendFuture) Request() *raft.AppendEntriesRequest   { return f.req }
+func (f *appendFuture) Response() *raft.AppendEntriesResponse { return f.resp }
+
+// AppendEntries sends a request when there is room. After any error the pipeline is
+// broken, and Raft goes on without one.
+func (p *pipeline) AppendEntries(r *raft.AppendEntriesRequest, a *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
+	select {
+	case p.room <- struct{}{}:
+	case <-p.broken:
+		return nil, p.err
+	case <-p.t.ctx.Done():
+		return nil, errClosed
+	}
+	f := &appendFuture{start: time.Now(), req: r, resp: a}
+	_, err := p.t.begin(p.peer, ChanAppend,
+		func(id uint64) [][]byte { return appendParts(p.t.shard, id, r) },
+		func(_ kind, msg []byte, err error) { p.answered(f, msg, err) })
+	if err != nil {
+		p.fail(err)
+		return nil, err
+	}
+	return f, nil
+}
+
+func (p *pipeline) answered(f *appendFuture, msg []byte, err error) {
+	if err == nil {
+		err = readAppended(p.peer, msg, f.resp)
+	}
+	if err != nil {
+		p.fail(err)
+		return
+	}
+	p.t.followers.answered(p.peer, f.req, f.resp, f.start)
+	select {
+	case p.ready <- f:
+		<-p.room
+	default:
+		p.fail(errBusy)
+	}
+}
+
+func (p *pipeline) fail(err error) {
+	p.once.Do(func() {
+		p.err = err
+		close(p.broken)
+	})
+}
+
+// Consumer has the answered requests, in order.
+func (p *pipeline) Consumer() <-chan raft.AppendFuture { return p.ready }
+
+// Close forgets what is on its way.
+func (p *pipeline) Close() error {
+	p.fail(errClosed)
+	return nil
+}
