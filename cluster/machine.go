@@ -21,6 +21,7 @@ type machine struct {
 	newConf   func(raft.Configuration) // told of every committed configuration
 	failed    func(error)              // told when an entry can't be applied
 	err       error                    // why: no entry is applied any more
+	held      bool                     // the last entry was put off, see Result.Held
 	responses []any                    // all nil: nobody reads a future's response, see Batcher
 }
 
@@ -48,6 +49,10 @@ func (m *machine) Apply(l *raft.Log) any {
 		h, _ := queue.ReadPackHeader(l.Data)
 		m.batcher.committed(h.Origin, l.Data)
 		result, err := m.apply(l)
+		if m.held = result.Held; m.held {
+			m.batcher.putOff()
+			return nil
+		}
 		if err == nil {
 			m.clock.applied(h.NowMillis)
 			m.intake.applied(h.Origin, l.Index, result)
@@ -72,7 +77,12 @@ func (m *machine) apply(l *raft.Log) (Result, error) {
 
 // Snapshot answers with a mark: the journal has the content. What was not applied
 // must not be marked.
-func (m *machine) Snapshot() (raft.FSMSnapshot, error) { return markOnly{}, m.err }
+func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
+	if m.held {
+		return nil, errHeld
+	}
+	return markOnly{}, m.err
+}
 
 // Restore takes over the state of a stream that has come whole. Its content is with
 // the snapStore already.
@@ -85,6 +95,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	if err != nil {
 		return err // the state is the old one; Raft asks the leader to try again
 	}
+	m.held = false
 	m.confs.reset(meta.ConfigurationIndex, meta.Configuration)
 	m.newConf(meta.Configuration)
 	m.batcher.restored()

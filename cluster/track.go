@@ -159,6 +159,14 @@ func (b *Batcher) applied(o queue.Origin, data []byte, r Result, failed bool) {
 	b.End()
 }
 
+// putOff is told instead of applied when the entry was put off: what became of a pack
+// of ours in it, the leader says.
+func (b *Batcher) putOff() {
+	b.mu.Lock()
+	b.holding = false
+	b.End()
+}
+
 // tell calls the waiters of a pack that was claimed or refused.
 func (b *Batcher) tell(p *Pack, replies []queue.Reply, err error) {
 	b.telling.Lock()

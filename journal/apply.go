@@ -51,11 +51,11 @@ type Event struct {
 // takes no more. *CorruptionError if a row that the pack needs is damaged: nothing
 // of it was applied, and it may be applied again once a Restore has repaired that.
 func (s *Shard) Apply(index uint64, data []byte) (Applied, error) {
-	if err := s.unfit(); err != nil {
-		return Applied{}, err
-	}
-	if index <= s.AppliedIndex() {
-		return Applied{Skipped: true}, nil
+	s.mu.Lock()
+	broken, skipped := s.broken, index <= s.applied
+	s.mu.Unlock()
+	if broken != nil || skipped {
+		return Applied{Skipped: skipped && broken == nil}, broken
 	}
 	err := s.applyPack(index, data)
 	if failed := s.store.failure.get(); failed != nil {

@@ -157,6 +157,9 @@ func (s *Store) BrokenShard(sh uint16) (*Shard, error) {
 	}
 	x := newShard(s, sh, l)
 	x.broken = why
+	if row, err := s.readStateRow(sh); err == nil {
+		x.space.g = row.generation
+	}
 	s.addShard(x)
 	return x, nil
 }

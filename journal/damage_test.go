@@ -189,6 +189,37 @@ func TestScrub(t *testing.T) {
 	require.ElementsMatch(t, []string{"L 0 2", "Q 0.1 q1 #1", "Q 0.1 q1 #3", "I 0.1 q2"}, d.take())
 }
 
+// TestADamagedTableOfStates: of rows that only a start reads. A compaction would stumble
+// over it for ever if it stayed.
+func TestADamagedTableOfStates(t *testing.T) {
+	o := memOptions()
+	r := newRig(t, o)
+	for q := queue.ID(1); q <= 3000; q++ {
+		r.declare(q)
+	}
+	r.enqueue(1, "x")
+	r.spill()
+	require.NoError(t, r.store.db.Flush())
+	stream, hash := r.streamed(), r.shard.Hash()
+	path := tableOf(t, r, r.shard.space.queueKey(nil, kindHead, 1500))
+	r.close()
+	flipByte(t, o.FS, path, 5000)
+
+	s, err := Open(o)
+	require.NoError(t, err)
+	_, err = s.Shard(0)
+	requireDamaged(t, err, "")
+	x, err := s.BrokenShard(0)
+	require.NoError(t, err)
+	require.NoError(t, tryRestore(x, stream))
+	require.Equal(t, hash, x.Hash())
+	require.NoError(t, s.db.Compact(context.Background(), []byte("A"), []byte("Z"), false))
+	require.NoError(t, s.Close())
+	report, err := verifyFS(o.FS, o.Dir)
+	require.NoError(t, err)
+	require.Empty(t, report.Problems)
+}
+
 // tableOf is the path of the table that has a key.
 func tableOf(t *testing.T, r *rig, key []byte) string {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -44,64 +45,73 @@ func (s *Store) generationsOf(sh uint16) ([]uint8, error) {
 // freeGeneration is one that has no rows: the next behind the live one, if it can be.
 func (s *Shard) freeGeneration() (uint8, error) {
 	used, err := s.store.generationsOf(s.sh)
-	if damaged := (*CorruptionError)(nil); err != nil && !errors.As(err, &damaged) {
-		return 0, err // where a table is damaged, what could be seen must do
+	damaged := (*CorruptionError)(nil)
+	if err != nil && !errors.As(err, &damaged) {
+		return 0, err
 	}
 	for g := s.space.g + 1; g != s.space.g; g++ {
-		if g != 0 && !bytes.Contains(used, []byte{g}) {
+		if g == 0 || bytes.Contains(used, []byte{g}) {
+			continue
+		}
+		if damaged == nil {
 			return g, nil
 		}
+		// It may have rows that could not be seen. They are not live, or those of a
+		// shard of which not even the state row can be read.
+		return g, s.store.removeGeneration(space{s.sh, g})
 	}
 	return 0, fmt.Errorf("journal: shard %d has no free generation", s.sh)
 }
 
-// deleteGeneration puts the removal of a generation's rows into b, but for Q keys:
-// no batch has those.
-func (sp space) delete(b *pebble.Batch) error {
+// removeGeneration cuts the rows of a generation out of Pebble.
+func (s *Store) removeGeneration(sp space) error {
 	for _, kind := range []byte(streamKinds) {
-		if kind == kindMessage {
-			continue
-		}
 		prefix := sp.prefix(nil, kind)
-		if err := b.DeleteRange(prefix, prefixEnd(prefix), nil); err != nil {
+		if err := s.excise(prefix, prefixEnd(prefix)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// exciseBodies cuts the Q keys of a generation out. What made it a dead one must be
-// durable.
-func (s *Store) exciseBodies(sp space) error {
-	prefix := sp.prefix(nil, kindMessage)
-	err := s.db.Excise(context.Background(), pebble.KeyRange{Start: prefix, End: prefixEnd(prefix)})
-	if err != nil {
-		return fmt.Errorf("journal: remove generation %d of shard %d: %w", sp.g, sp.sh, err)
+// keepGeneration cuts out all rows of the shard but those of one generation, whatever
+// can be read of them: damaged tables go too, which compactions would stumble over
+// for ever. That it is the live one must be durable.
+func (s *Store) keepGeneration(sp space) error {
+	for _, kind := range []byte(streamKinds) {
+		all := appendShard(nil, kind, sp.sh)
+		live := sp.prefix(nil, kind)
+		if err := errors.Join(s.excise(all, live), s.excise(prefixEnd(live), prefixEnd(all))); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// removeGeneration removes one that is not live, and was never.
-func (s *Store) removeGeneration(sp space) error {
-	b := s.db.NewBatch()
-	defer b.Close()
-	if err := sp.delete(b); err != nil {
-		return err
+func (s *Store) excise(from, to []byte) error {
+	if bytes.Compare(from, to) >= 0 {
+		return nil
 	}
-	return errors.Join(s.commit(b, pebble.NoSync), s.exciseBodies(sp))
+	if err := s.db.Excise(context.Background(), pebble.KeyRange{Start: from, End: to}); err != nil {
+		return fmt.Errorf("journal: remove rows from %s on: %w", describeKey(from), err)
+	}
+	return nil
 }
 
 // clearOldGenerations removes what crashes have left beside the live one. Damage in
 // it is no reason not to start.
 func (s *Shard) clearOldGenerations() error {
 	all, err := s.store.generationsOf(s.sh)
-	for _, g := range all {
-		if g != s.space.g {
-			err = errors.Join(err, s.store.removeGeneration(space{s.sh, g}))
-		}
+	if err != nil || slices.ContainsFunc(all, func(g uint8) bool { return g != s.space.g }) {
+		err = s.store.keepGeneration(s.space)
 	}
-	if err != nil && s.store.failure.get() == nil {
-		s.store.opts.Logger.Warn("journal: an old generation stays", "shard", s.sh, "err", err)
+	return s.store.oldRowsStay(s.sh, err)
+}
+
+// oldRowsStay makes a failed removal a warning: the next start tries again.
+func (s *Store) oldRowsStay(sh uint16, err error) error {
+	if err != nil && s.failure.get() == nil {
+		s.opts.Logger.Warn("journal: rows of an old generation stay", "shard", sh, "err", err)
 		return nil
 	}
 	return err

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 var (
@@ -146,125 +144,6 @@ func (r *Restore) ingest() error {
 		return err
 	}
 	return r.failed(r.tables.ingest())
-}
-
-// Commit makes what was finished the state of the shard, in one step, and syncs:
-// K and AppliedIndex are the stream's index then, the window is empty, no queue is
-// active. The entries behind that index are to be applied again.
-//
-// REQUIRES: no Apply runs meanwhile. Readers may.
-//
-// Errors: ErrStaleStream (the old state stays, Abort follows), the store's failure.
-func (r *Restore) Commit() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.stage != restoreFinished {
-		return ErrClosed
-	}
-	if err := r.shard.store.failure.or(r.commit); err != nil {
-		return err
-	}
-	r.stage = restoreOver
-	return nil
-}
-
-func (r *Restore) commit() error {
-	old, err := r.flip()
-	if err != nil {
-		return err
-	}
-	s := r.shard
-	defer s.endRestore()
-	s.store.damage.repaired(s.sh, func(e *CorruptionError) bool { return e.LogIndex == 0 })
-	s.wake(s.room)
-	for _, g := range old {
-		if err := s.store.exciseBodies(space{s.sh, g}); err != nil {
-			if failed := s.store.failure.get(); failed != nil {
-				return failed
-			}
-			// The next start tries again.
-			s.store.opts.Logger.Warn("journal: an old generation stays", "shard", s.sh, "err", err)
-		}
-	}
-	return nil
-}
-
-// flip is Commit but for the removal of the old bodies.
-func (r *Restore) flip() (old []uint8, err error) {
-	s := r.shard
-	s.spilling.Lock()
-	defer s.spilling.Unlock()
-	s.flip.Lock()
-	defer s.flip.Unlock()
-	s.log.cutting.Lock()
-	defer s.log.cutting.Unlock()
-	if !s.log.goesOn(r.index, s.AppliedIndex()) {
-		return nil, ErrStaleStream
-	}
-	b := s.store.db.NewBatch()
-	defer b.Close()
-	if old, err = r.put(b); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(s.store.commit(b, pebble.Sync), s.store.fs.syncAll()); err != nil {
-		return nil, s.fail("commit a stream", err)
-	}
-	s.adopt(r.next, r.index)
-	return old, nil
-}
-
-// put puts the new state row and the removal of all other generations' rows into b.
-func (r *Restore) put(b *pebble.Batch) (old []uint8, err error) {
-	s := r.shard
-	all, err := s.store.generationsOf(s.sh)
-	if damaged := (*CorruptionError)(nil); err != nil && !errors.As(err, &damaged) {
-		return nil, err
-	}
-	if s.broken == nil {
-		all = append(all, s.space.g) // whether or not it could be read
-	}
-	for _, g := range all {
-		if g == r.next.space.g {
-			continue
-		}
-		old = append(old, g)
-		if err := (space{s.sh, g}).delete(b); err != nil {
-			return nil, err
-		}
-	}
-	key := appendMarkKey(nil, s.sh, stateRowName)
-	if err := b.Set(key, plainValue(key, r.in.state.append(nil)), nil); err != nil {
-		return nil, err
-	}
-	for _, m := range r.marks {
-		key, err := s.store.Marks(s.sh).key(m.name)
-		if err != nil {
-			return nil, err
-		}
-		if err := b.Set(key, plainValue(key, m.value), nil); err != nil {
-			return nil, err
-		}
-	}
-	return old, nil
-}
-
-// adopt takes over the memory of a restored state. REQUIRES: s.spilling, s.flip and
-// s.log.cutting.
-func (s *Shard) adopt(x *Shard, index uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.space, s.machine, s.window = x.space, x.machine, x.window
-	s.fresh, s.committing = x.fresh, nil
-	s.written, s.modifiedEver = x.written, x.modifiedEver
-	s.dead, s.deadBytes = deadRuns{}, 0
-	s.orphans, s.replayTo, s.inFlight = x.orphans, 0, 0
-	s.dueFrom, s.sweptRow, s.excepted = 0, x.machine.SweptMillis(), x.excepted
-	s.changedSince, s.changes = x.changedSince, 0
-	s.applied, s.durable = index, index
-	s.checks, s.broken = nil, nil
-	clear(s.active)
-	s.rounds++
-	s.log.moved(index)
 }
 
 // Abort removes what was written. After Commit it does nothing.

@@ -510,6 +510,43 @@ func TestStreamsThatDoNotFit(t *testing.T) {
 	refused(t, dst, other, rng, "another shard's")
 }
 
+// nowhere takes a stream and keeps nothing.
+type nowhere struct{}
+
+func (nowhere) head(stateRow) error   { return nil }
+func (nowhere) row(_, _ []byte) error { return nil }
+func (nowhere) end() error            { return nil }
+
+// FuzzStream: whatever comes, the reader takes it or refuses it. The checksums of
+// frames are made to fit, so that more than those is tried.
+func FuzzStream(f *testing.F) {
+	r := contentOf(f)
+	b := r.streamed()
+	r.close()
+	f.Add(b[:2000], uint16(100))
+	f.Add(b[len(b)-200:], uint16(7))
+	f.Fuzz(func(t *testing.T, b []byte, chunk uint16) {
+		whole := append([]byte(streamMagic), streamVersion)
+		for number := uint32(0); len(b) > 6; number++ {
+			n := min(int(binary.BigEndian.Uint16(b[4:])), len(b)-6)
+			at := len(whole)
+			whole = append(beginFrame(whole), b[6:6+n]...)
+			whole = endFrame(whole, at, b[0], number, uint32(b[1]))
+			b = b[6+n:]
+		}
+		var in streamReader
+		for len(whole) > 0 {
+			n := min(len(whole), 1+int(chunk))
+			if err := in.write(whole[:n], nowhere{}); err != nil {
+				var bad *StreamError
+				require.ErrorAs(t, err, &bad)
+				return
+			}
+			whole = whole[n:]
+		}
+	})
+}
+
 // TestStreamMemory: what a sender and a receiver hold does not grow with the shard.
 func TestStreamMemory(t *testing.T) {
 	live := func() uint64 {

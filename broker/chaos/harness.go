@@ -21,22 +21,31 @@ const (
 	// longestHold is the longest fault, with its healing, that may hold up a
 	// delivery.
 	longestHold = 90 * time.Second
-	// grace is how long after a fault the weather is calm again: connections that
-	// were cut have been noticed by then (after 5 s of silence), leaders elected,
-	// and what was on its way has arrived.
-	grace = 10 * time.Second
 	// resumeLimit is how long a queue may take to accept again when all is healed
 	// and calm.
 	resumeLimit = 30 * time.Second
-	// drainLimit is how long the last drain of all queues may take, and drainQuiet
-	// how long a consumer with credit gets nothing from an empty one.
+	// drainLimit is how long the last drain of all queues may take.
 	drainLimit = 5 * time.Minute
-	drainQuiet = 5 * time.Second
 )
+
+// tempo is what makes a run long.
+type tempo struct {
+	// grace is how long after a fault the weather is calm again: connections that
+	// were cut have been noticed by then (after 5 s of silence), leaders elected,
+	// and what was on its way has arrived.
+	grace time.Duration
+	// rest is the longest time between two episodes.
+	rest time.Duration
+	// quiet is how long a consumer with credit gets nothing from an empty queue.
+	quiet time.Duration
+}
+
+var ordinary = tempo{grace: 10 * time.Second, rest: 10 * time.Second, quiet: 5 * time.Second}
 
 // harness is one run.
 type harness struct {
 	arena
+	tempo
 	random *rand.Rand // of the harness's goroutine
 	plans  []workload.Plan
 	pauses *pauses
@@ -56,6 +65,7 @@ func newHarness(s settings, binary, dir string, say func(string, ...any)) (*harn
 			oracle: oracle.NewCluster(slack, longestHold),
 			result: &Result{Seed: s.seed, Binary: binary, Nodes: s.nodes, Started: time.Now(), Dir: dir},
 		},
+		tempo:  ordinary,
 		random: rand.New(rand.NewPCG(s.seed, 0)),
 		plans:  plans(s.nodes),
 		pauses: newPauses(),
@@ -157,10 +167,10 @@ func (h *harness) episodes(ctx context.Context, duration time.Duration) error {
 		if err := h.episode(ctx); err != nil {
 			return err
 		}
-		pause := between(h.random, time.Second, 10*time.Second)
+		pause := between(h.random, h.rest/10, h.rest)
 		calm := h.random.IntN(3) == 0
 		if calm {
-			if err := sleep(ctx, grace); err != nil {
+			if err := sleep(ctx, h.grace); err != nil {
 				return err
 			}
 			h.oracle.Calm()
@@ -247,15 +257,15 @@ func (h *harness) settleDown(ctx context.Context) error {
 		return err
 	}
 	healed := time.Now()
-	if err := sleep(ctx, grace); err != nil {
+	if err := sleep(ctx, h.grace); err != nil {
 		return err
 	}
 	h.oracle.Calm()
 	h.pauses.fault("calm", "nothing")
 	for _, plan := range h.plans {
 		for !h.pauses.since(plan.Address, "accepted", healed) {
-			if time.Since(healed) > grace+resumeLimit {
-				h.oracle.Blame(oracle.Stuck, fmt.Sprintf("%s accepts nothing %v after all was healed", plan.Address, grace+resumeLimit))
+			if time.Since(healed) > h.grace+resumeLimit {
+				h.oracle.Blame(oracle.Stuck, fmt.Sprintf("%s accepts nothing %v after all was healed", plan.Address, h.grace+resumeLimit))
 				break
 			}
 			if err := sleep(ctx, retryPause); err != nil {
@@ -274,7 +284,7 @@ func (h *harness) drain(ctx context.Context) (time.Time, error) {
 	// The consumers have just gone: what they held goes back, which is no fault, but
 	// takes a moment.
 	h.oracle.Disturb()
-	if err := sleep(ctx, grace); err != nil {
+	if err := sleep(ctx, h.grace); err != nil {
 		return time.Time{}, err
 	}
 	h.oracle.Calm()
@@ -284,7 +294,7 @@ func (h *harness) drain(ctx context.Context) (time.Time, error) {
 	addresses := h.addresses()
 	for i, plan := range h.plans {
 		c := &workload.Consumer{
-			Plan: plan.Draining(), Oracle: h.oracle, Random: rand.New(rand.NewPCG(h.random.Uint64(), 2)), Quiet: drainQuiet,
+			Plan: plan.Draining(), Oracle: h.oracle, Random: rand.New(rand.NewPCG(h.random.Uint64(), 2)), Quiet: h.quiet,
 		}
 		go func() {
 			err := c.AttachOnce(ctx, addresses[i%len(addresses)])

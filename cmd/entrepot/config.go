@@ -32,8 +32,13 @@ func (w *world) configCheckCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 	}
 	format := outputFlag(cmd)
+	node := cmd.Flags().String("node", "", "as this node of a cluster would read it, if the file does not say which")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		cfg, err := config.Load(args[0], nil, nil)
+		var given []config.Setting
+		if *node != "" {
+			given = append(given, config.Setting{Key: "cluster.node", Origin: "--node", Values: []string{*node}})
+		}
+		cfg, err := config.Load(args[0], nil, given)
 		result := checked{File: args[0], OK: err == nil, Errors: sentences(err)}
 		if err == nil {
 			result.Warnings = cfg.Warnings()

@@ -128,6 +128,9 @@ func (w *world) greet(cfg config.Config, amqp []string, http string) {
 	}
 	fmt.Fprintf(w.out, "  HTTP      http://%s\n", http)
 	fmt.Fprintf(w.out, "  data      %s (%s)\n", cfg.Data, cfg.Durability)
+	if c := &cfg.Cluster; c.Clustered() {
+		fmt.Fprintf(w.out, "  cluster   node %s at %s\n", c.Node, c.Advertised())
+	}
 	url := ""
 	if amqp[0] != config.Default().AMQP[0].Address {
 		url = " --url amqp://" + amqp[0]

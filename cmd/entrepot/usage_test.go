@@ -71,6 +71,16 @@ func TestConfigCheck(t *testing.T) {
 	require.Contains(t, r.out, "no such file")
 }
 
+// One file can be that of all nodes, which differ by name only.
+func TestConfigCheckOfANodeOfACluster(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "entrepot.yaml")
+	text := "cluster: {listen: '127.0.0.1:1', peers: ['n1=127.0.0.1:1', 'n2=127.0.0.2:1', 'n3=127.0.0.3:1']}\n"
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	require.Contains(t, alone(t, "", "config", "check", file).out, "cluster.node: wants an id")
+	require.Zero(t, alone(t, "", "config", "check", file, "--node", "n2").code)
+	require.Contains(t, alone(t, "", "config", "check", file, "--node", "N2").out, "--node: cluster.node: ")
+}
+
 // The environment is the running broker's, not the file's.
 func TestConfigCheckDoesNotLookAtTheEnvironment(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "entrepot.yaml")

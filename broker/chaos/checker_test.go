@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"entrepot/broker/brokerproc"
+	"entrepot/broker/crash/oracle"
+)
+
+// A checker that never finds anything proves nothing. Here a real broker gets an
+// old copy of its disk, as if it had lied about its fsyncs: what was accepted since
+// is lost, what was settled since is back.
+func TestTheCheckerSeesADiskThatWentBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs real processes for some seconds")
+	}
+	binary, err := brokerproc.Build(t.Context(), "../..", t.TempDir())
+	require.NoError(t, err)
+	h, err := newHarness(settings{seed: 1, nodes: 1, faults: "kill"}, binary, t.TempDir(), t.Logf)
+	require.NoError(t, err)
+	h.tempo = tempo{grace: 500 * time.Millisecond, rest: time.Second, quiet: time.Second}
+
+	backup := filepath.Join(t.TempDir(), "backup")
+	strikes := 0
+	h.faults.process = []kind{{name: "liar", weight: 1, nodes: 1, draw: func(a *arena, _ *rand.Rand) fault {
+		return fault{"liar", "the disk goes back", func(ctx context.Context) error {
+			n := a.nodes()[0]
+			a.kill(n)
+			if strikes++; strikes == 1 {
+				if err := os.CopyFS(backup, os.DirFS(n.DataDir)); err != nil {
+					return err
+				}
+			} else if strikes == 2 {
+				if err := os.RemoveAll(n.DataDir); err != nil {
+					return err
+				}
+				if err := os.CopyFS(n.DataDir, os.DirFS(backup)); err != nil {
+					return err
+				}
+			}
+			return a.startAll(ctx)
+		}}
+	}}}
+	result, err := h.run(t.Context(), 5*time.Second)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, strikes, 2)
+	require.False(t, result.OK())
+	require.Positive(t, result.Counts[oracle.Lost])
+	require.Positive(t, result.Counts[oracle.Resurrected])
+	require.Zero(t, result.Counts[oracle.Unclean])
+}
