@@ -89,7 +89,7 @@ func newGroup(cfg Config, stable *stableStore, log entryLog, marks markStore) *G
 	g.followers = newFollowers(log.Last)
 	g.batcher = newBatcher(&cfg, g.clock)
 	g.batcher.propose = g.propose
-	g.logs = &logStore{log: log, batcher: g.batcher, grown: g.snapshot.grown, failed: g.fatal, keepFrom: g.followers.keepFrom}
+	g.logs = &logStore{log: log, writes: make(chan struct{}, 1), batcher: g.batcher, grown: g.snapshot.grown, failed: g.fatal, keepFrom: g.followers.keepFrom}
 	stable.failed = g.fatal
 	g.snaps = &snapStore{marks: marks, streams: cfg.Streams, log: log, confs: &g.confs, ctx: g.ctx, failed: g.fatal}
 	g.intake = intake{shard: cfg.Shard, propose: g.batcher.proposeFor, millis: g.clock.millis}

@@ -210,7 +210,6 @@ func (l *Log) deleteAll(b *pebble.Batch) error {
 func (l *Log) DeleteRange(from, to uint64) error {
 	l.cutting.Lock()
 	defer l.cutting.Unlock()
-	l.store.pace()
 	l.mu.Lock()
 	if l.first == 0 || to < l.first || from > l.last || from > to {
 		l.mu.Unlock()
