@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"entrepot/broker/admin"
 )
 
 const (
@@ -92,7 +94,7 @@ func (w *world) verify() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), verifyTime)
 	defer cancel()
-	v, err := c.Verify(ctx, nil)
+	v, err := c.Verify(ctx, func(admin.Progress) {})
 	if err != nil {
 		w.fault("liveness", "the replicas can't be compared: %v", err)
 		return

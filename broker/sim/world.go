@@ -80,8 +80,16 @@ func (w *world) start() bool {
 		m.disk.Slow(usualSync)
 		m.start()
 	}
-	return w.awaitReady("formation", time.Minute)
+	if !w.awaitReady("formation", time.Minute) {
+		return false
+	}
+	time.Sleep(balanced)
+	return true
 }
+
+// balanced is when every node leads its share of the shards, and leaders change no more
+// unless something happens.
+const balanced = 40 * time.Second
 
 // awaitReady waits until every node serves every queue.
 func (w *world) awaitReady(when string, patience time.Duration) bool {
