@@ -55,8 +55,8 @@ const (
 // is damaged or of a format that this binary does not know.
 func Open(o Options) (*Store, error) {
 	o = o.withDefaults()
-	if err := o.FS.MkdirAll(o.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("journal: make %s: %w", o.Dir, err)
+	if err := makeDir(o.FS, o.Dir, 0o755); err != nil {
+		return nil, err
 	}
 	lock, err := lockDir(o.Dir, o.FS)
 	if err != nil {

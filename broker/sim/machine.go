@@ -22,8 +22,8 @@ type machine struct {
 
 	mu   sync.Mutex // guards all that follows; nothing waits under it
 	now  *process   // nil: the machine is down
-	down bool       // it is to stay down: nothing restarts it but start
 	sick bool       // a fault of its disk explains that its process ends
+	over bool       // the world ends: it is not started again
 }
 
 func newMachine(w *world, n int) *machine {
@@ -76,10 +76,10 @@ func (m *machine) wall() time.Time {
 func (m *machine) start() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.down = false
-	if m.now != nil {
+	if m.now != nil || m.over {
 		return
 	}
+	m.disk.Slow(usualSync)
 	m.now = newProcess(m)
 	m.vault.give(m.now)
 	m.world.background.Go(m.now.run)
@@ -104,7 +104,7 @@ func (m *machine) kill(p *process, unsyncedPercent int) bool {
 	m.mu.Lock()
 	running := m.now == p
 	if running {
-		m.now, m.down, m.sick = nil, true, false
+		m.now, m.sick = nil, false
 	}
 	m.mu.Unlock()
 	if !running {
@@ -123,7 +123,6 @@ func (m *machine) kill(p *process, unsyncedPercent int) bool {
 func (m *machine) stop() {
 	m.mu.Lock()
 	p := m.now
-	m.down = true
 	m.mu.Unlock()
 	if p == nil {
 		return
@@ -153,6 +152,14 @@ func (m *machine) ended(p *process, why error) {
 	}
 	time.Sleep(time.Second)
 	m.start()
+}
+
+// close stops the machine for good.
+func (m *machine) close() {
+	m.mu.Lock()
+	m.over = true
+	m.mu.Unlock()
+	m.stop()
 }
 
 // fails makes the disk fail. It is well again after the next boot.

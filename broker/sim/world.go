@@ -77,7 +77,6 @@ func (w *world) address(m *machine) string { return m.id + clientPort }
 // start switches all machines on and waits until they serve.
 func (w *world) start() bool {
 	for _, m := range w.machines {
-		m.disk.Slow(usualSync)
 		m.start()
 	}
 	if !w.awaitReady("formation", time.Minute) {
@@ -124,7 +123,7 @@ func (w *world) notReady() string {
 // stop ends everything, one machine after the other.
 func (w *world) stop() {
 	for _, m := range w.machines {
-		m.stop()
+		m.close()
 	}
 	w.background.Wait()
 }
