@@ -131,8 +131,12 @@ func (m *machine) stop() {
 	<-p.ended
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.now == p {
-		m.now = nil
+	if m.now != p {
+		return
+	}
+	if m.now = nil; m.sick {
+		m.sick = false
+		m.disk.Crash(0)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,12 +13,13 @@ import (
 )
 
 var (
-	seedFlag  = flag.Uint64("sim.seed", 0, "TestSweep: this seed only")
-	fromFlag  = flag.Uint64("sim.from", 1, "TestSweep: the first seed")
-	seedsFlag = flag.Int("sim.seeds", 0, "TestSweep: how many seeds")
-	timesFlag = flag.Int("sim.times", 1, "TestSweep: how often each seed is run")
-	nodesFlag = flag.Int("sim.nodes", 0, "TestSweep: nodes, whatever the seed says")
-	dirFlag   = flag.String("sim.logs", os.TempDir(), "where the log of a failed run is left")
+	seedFlag   = flag.Uint64("sim.seed", 0, "TestSweep: this seed only")
+	fromFlag   = flag.Uint64("sim.from", 1, "TestSweep: the first seed")
+	seedsFlag  = flag.Int("sim.seeds", 0, "TestSweep: how many seeds")
+	timesFlag  = flag.Int("sim.times", 1, "TestSweep: how often each seed is run")
+	nodesFlag  = flag.Int("sim.nodes", 0, "TestSweep: nodes, whatever the seed says")
+	faultsFlag = flag.String("sim.faults", "", "TestSweep: these kinds of faults, by commas, whatever the seed says")
+	dirFlag    = flag.String("sim.logs", os.TempDir(), "where the log of a failed run is left")
 )
 
 // judge fails the test for a run with violations, and leaves its log behind.
@@ -47,6 +49,12 @@ func TestSweep(t *testing.T) {
 				o := FromSeed(seed)
 				if *nodesFlag > 0 {
 					o.Nodes = *nodesFlag
+				}
+				if *faultsFlag != "" {
+					o.Faults = nil
+					for kind := range strings.SplitSeq(*faultsFlag, ",") {
+						o.Faults = append(o.Faults, Fault(kind))
+					}
 				}
 				judge(t, Run(t, seed, o))
 			})
