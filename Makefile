@@ -10,7 +10,7 @@ FUZZTIME ?= 30s
 TESTFLAGS ?= -timeout 10m
 
 .DEFAULT_GOAL := build
-.PHONY: run build test check format lint race fuzz crash chaos interop hostile bench cluster image clean
+.PHONY: run build test check format lint race fuzz crash chaos soak interop hostile bench cluster image clean
 
 # Starts a broker on an embedded store in ./data.
 run: build
@@ -57,6 +57,12 @@ fuzz:
 # Kills a broker under load, 30 times for each durability, and counts.
 crash:
 	go run ./broker/crash $(CRASHFLAGS)
+
+# Streams a shard of SOAKBYTES from one store to another, with traffic going on. It
+# needs twice as much disk under TMPDIR.
+SOAKBYTES ?= 20e9
+soak:
+	ENTREPOT_SOAK_BYTES=$(SOAKBYTES) go test -run '^TestSoakStream$$' -timeout 4h -v ./journal
 
 # Breaks a cluster of three under load for 15 minutes in all ways it knows, and
 # counts. Full disks need leave to mount; without it they are left out.

@@ -17,7 +17,7 @@ var floors = []struct {
 	{"broker/admin", []string{"broker/config", "queue"}},
 	{"broker/config", []string{"queue"}},
 	{"broker/brokerproc", nil},
-	{"broker/crash", []string{"broker/brokerproc", "journal"}},
+	{"broker/crash", []string{"broker/brokerproc", "journal", "protocol"}},
 	{"broker/chaos", []string{"broker/brokerproc", "broker/crash"}},
 	{"broker/interop", []string{"broker/brokerproc"}},
 	{"broker/clusterdemo", []string{"broker/brokerproc"}},

@@ -143,6 +143,7 @@ func (a *attachment) becomeProducer(addr *address) {
 	target.Capabilities = []wire.Symbol{capabilityQueue}
 	a.link.Accept(amqp.AcceptOptions{Target: &target, MaxMessageSize: c.limits.maxMessageSize})
 	addr.addProducer(p)
+	addr.shard.producers.Add(1)
 	c.broker.metrics.linksIn.Add(1)
 	c.schedule(p)
 }

@@ -21,7 +21,7 @@ func TestConnectionIsNotReadWhileItHasTooMuchUnderWay(t *testing.T) {
 		{"nothing under way", func() {}, true},
 		{"links that wait for their queue", func() { c.opening = openingHigh }, false},
 		{"messages in packs", func() { c.opening, c.underwayBytes = 0, underwayHigh }, false},
-		{"any message while the log is behind", func() { c.underwayBytes = 1; b.shards()[0].busy.close() }, false},
+		{"any message while the log is behind", func() { c.underwayBytes = 1; c.outbox(b.shards()[0]); b.shards()[0].busy.close() }, false},
 		{"a log that is behind, but not through us", func() { c.underwayBytes = 0 }, true},
 	}
 	for _, test := range tests {

@@ -71,7 +71,7 @@ func (b *Broker) openNode() error {
 		}
 		cfg.Listener, cfg.TLS = listener, tls
 		cfg.Advertise, cfg.Dial = c.Advertised(), b.around.Dial
-		cfg.Peers = peersOf(c.Peers)
+		cfg.Peers = peersOf(c)
 	}
 	node, err := cluster.OpenNode(cfg)
 	if err != nil {
@@ -88,9 +88,11 @@ func (b *Broker) openNode() error {
 	return nil
 }
 
-func peersOf(list []config.Peer) []cluster.Peer {
-	peers := make([]cluster.Peer, 0, len(list))
-	for _, p := range list {
+// peersOf are the configured peers. A node that is not one of them joins, and never
+// founds a cluster; without any it is a cluster of one.
+func peersOf(c *config.Cluster) []cluster.Peer {
+	peers := make([]cluster.Peer, 0, len(c.Peers))
+	for _, p := range c.Peers {
 		peers = append(peers, cluster.Peer{ID: p.ID, Address: p.Address})
 	}
 	return peers
@@ -132,7 +134,7 @@ func (b *Broker) startShards(ctx context.Context) error {
 	}
 	b.askSeats()
 	if b.clustered() {
-		return nil // producers wait for a leader, and so does Ready
+		return b.awaitRecord(ctx) // a leader is waited for by producers, and by Ready
 	}
 	for _, s := range list {
 		select {
@@ -141,6 +143,24 @@ func (b *Broker) startShards(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(startTimeout):
 			return errors.New("broker: no leader was elected in time")
+		}
+	}
+	return nil
+}
+
+// recordLook is how often a new node looks whether the cluster has it on record.
+const recordLook = 20 * time.Millisecond
+
+// awaitRecord waits until the cluster would know this node again: what a client was
+// promised before could be forgotten with the disk, and nobody would notice.
+func (b *Broker) awaitRecord(ctx context.Context) error {
+	ticker := time.NewTicker(recordLook)
+	defer ticker.Stop()
+	for !b.cluster.Ready() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	return nil

@@ -151,6 +151,16 @@ func (r *relay) leave() []*attachRequest {
 	return moved
 }
 
+// linksAway is how many links of this node have to do with another one.
+func (r *relay) linksAway() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.there.ID == "" {
+		return 0
+	}
+	return uint64(len(r.consumers)) + uint64(max(0, r.shard.producers.Load()))
+}
+
 // moveAll has consumers begin anew.
 func moveAll(consumers []*attachRequest) {
 	for _, req := range consumers {

@@ -2,10 +2,13 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"entrepot/broker/admin"
 	"entrepot/cluster"
 	"entrepot/journal"
 	"entrepot/queue"
@@ -37,6 +40,9 @@ type shard struct {
 	busy    gate    // shut while the log is behind
 	adrift  gate    // shut while nobody leads, as far as this node knows
 
+	commitLatency *admin.Histogram // of our packs
+	producers     atomic.Int64     // links of this node
+
 	repairing atomic.Bool // the replica is damaged, and not read
 
 	tasks   sync.WaitGroup // goroutines of reigns
@@ -55,8 +61,10 @@ func newShard(b *Broker, id uint16, j *journal.Shard) *shard {
 		broker:  b,
 		log:     b.log.With("shard", id),
 		journal: j,
-		started: make(chan struct{}),
-		routed:  make(chan struct{}),
+
+		commitLatency: admin.NewLatencyHistogram(),
+		started:       make(chan struct{}),
+		routed:        make(chan struct{}),
 	}
 	s.relay = newRelay(s)
 	s.adrift.close()
@@ -68,12 +76,18 @@ func (s *shard) start(node *cluster.Node, cfg cluster.Config) (err error) {
 	defer close(s.started)
 	cfg.Shard, cfg.FSM = s.id, s
 	cfg.OnLeader, cfg.OnRoute = s.led, s.route
-	cfg.OnFatal, cfg.OnPack = s.broker.fatal, s.broker.metrics.pack
+	cfg.OnFatal, cfg.OnPack = s.broker.fatal, s.packed
 	if s.group, err = node.StartGroup(cfg); err != nil {
 		return err
 	}
 	s.batcher = s.group.Batcher()
 	return nil
+}
+
+// packed is told of every pack of this node that was applied.
+func (s *shard) packed(p cluster.PackStats) {
+	s.broker.metrics.pack(p)
+	s.commitLatency.Observe(int64(p.Commit))
 }
 
 // led is told by the group when this node begins or ends to lead.
@@ -112,14 +126,30 @@ func (s *shard) stop(ctx context.Context) error {
 	if s.group == nil { // it did not start
 		return nil
 	}
+	if s.adrift.shut.Load() { // nobody is there to finish anything
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, adriftGrace)
+		defer cancel()
+	}
 	err := s.group.Stop(ctx)
+	if errors.Is(err, context.DeadlineExceeded) { // clients have heard of nothing that is not so
+		s.log.Warn("records in flight were not finished, their senders know nothing of them", "error", err)
+		err = nil
+	}
 	s.led(false, 0)
 	s.tasks.Wait()
 	return err
 }
 
+// adriftGrace is how long a node that stops waits for a leader to finish what its
+// clients have sent.
+const adriftGrace = 500 * time.Millisecond
+
 // quiesce waits until everything that was gathered so far has been answered.
 func (s *shard) quiesce(ctx context.Context) {
+	if s.adrift.shut.Load() {
+		return
+	}
 	// A record that says nothing: no deadline is at or before 0.
 	_, err := s.proposeAndWait(ctx, func(b *queue.PackBuilder) { b.Expire(0, nil) })
 	if err != nil {

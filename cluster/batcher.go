@@ -39,6 +39,7 @@ type Batcher struct {
 	// seqOf is how far the Machine of this replica knows an origin.
 	seqOf   func(node uint64) (last uint64, known bool)
 	now     func() time.Time
+	later   func(time.Duration, func())
 	clock   *clock
 	observe func(PackStats)
 	wake    chan struct{} // cap 1: the way is free and packs may wait; see cutter
@@ -55,8 +56,9 @@ type Batcher struct {
 	seq    uint64 // the last number given
 	epoch  uint64 // grows with every rewind
 	line   []*Pack
-	next   int // line[:next] were sent in this epoch
-	flying int // so many of them are on their way
+	next   int    // line[:next] were sent in this epoch
+	flying int    // so many of them are on their way
+	toldAt uint64 // the newest entry that a leader said one of ours was applied in
 	// handing is being sealed and handed over by a goroutine without the lock.
 	handing *Pack
 	// storing is the one of our own that our LogStore has not finished, if any.
@@ -65,6 +67,7 @@ type Batcher struct {
 	// keeps the cutting of the next pack for itself.
 	holding bool
 	stalled bool // the leader takes none: wait for the timer, see stall
+	probing bool // it did not take the last one: one at a time
 	paused  bool // the lead is being handed over
 	busy    bool // the last pack told was a big one: step back before the next
 
@@ -100,7 +103,7 @@ type Totals struct {
 func newBatcher(cfg *Config, clock *clock) *Batcher {
 	b := &Batcher{
 		limits: limits{packBytes: cfg.MaxPackBytes, packRecords: cfg.MaxPackRecords, outstanding: 1},
-		now:    time.Now, clock: clock, observe: cfg.OnPack, wake: make(chan struct{}, 1),
+		now:    time.Now, later: func(d time.Duration, f func()) { time.AfterFunc(d, f) }, clock: clock, observe: cfg.OnPack, wake: make(chan struct{}, 1),
 		origin: cfg.Origin, sealer: sealer{keepBytes: cfg.MaxPackBytes, compress: cfg.Compress},
 		seqOf: func(uint64) (uint64, bool) { return 0, true },
 	}

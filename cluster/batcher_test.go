@@ -48,7 +48,7 @@ func (r *fakeRaft) applyAs(i int, result Result) {
 		panic(err)
 	}
 	r.b.committed(h.Origin, r.packs[i])
-	r.b.applied(h.Origin, r.packs[i], result, false)
+	r.b.applied(h.Origin, uint64(i+1), r.packs[i], result, false)
 }
 
 // records lists the payloads of pack i.
@@ -329,3 +329,13 @@ func TestRecordsAllocateNothing(t *testing.T) {
 type silent struct{}
 
 func (*silent) Done([]uint64, []queue.Reply, error) {}
+
+// A node that does not lead knows the time no better than we do.
+func TestOnlyTheLeaderTellsTheTime(t *testing.T) {
+	b := newFakeRaft(1).b
+	before := b.clock.millis()
+	b.answered(answer{status: answerNotTaken})
+	require.GreaterOrEqual(t, b.clock.millis(), before)
+	b.answered(answer{status: answerFresh, nowMillis: before + 5000})
+	require.GreaterOrEqual(t, b.clock.millis(), before+5000)
+}

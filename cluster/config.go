@@ -53,6 +53,8 @@ type Streams interface {
 	NewRestore() (Restore, error)
 	// OriginSeq is the last pack of an origin that was applied.
 	OriginSeq(node uint64) (last uint64, known bool)
+	// StateBytes is about how large the state is.
+	StateBytes() uint64
 }
 
 // Stream is the state of a shard at one index, as bytes.
@@ -82,6 +84,9 @@ func (s journalStreams) OpenStream(ctx context.Context) (Stream, error) {
 	}
 	return Stream{Index: st.Index, Size: st.Size, ReadCloser: st}, nil
 }
+
+// StateBytes are those of the messages.
+func (s journalStreams) StateBytes() uint64 { return s.Totals().Bytes }
 
 func (s journalStreams) NewRestore() (Restore, error) {
 	r, err := s.Shard.NewRestore()
@@ -174,8 +179,8 @@ type Config struct {
 	SnapshotBytes   int64
 	SnapshotEntries uint64
 	// TrailingLogs is how many entries stay behind a snapshot for followers that
-	// lag. Default: 64 for a single voter, else what makes about trailingBytes, but at
-	// most 2048.
+	// lag. Default: 64 for a single voter, else what makes an eighth of the state's
+	// bytes, at least 8 and at most 256 MiB.
 	TrailingLogs uint64
 
 	// Raft's clocks: 1 s, 1 s, 500 ms and 200 ms. Shorter heartbeats and leases

@@ -76,9 +76,6 @@ func (l *memLog) Append(entries []journal.Entry) error {
 func (l *memLog) DeleteRange(lo, hi uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.keep != nil {
-		hi = min(hi, l.keep())
-	}
 	if len(l.entries) == 0 || hi < l.first || lo > l.last() {
 		return nil
 	}
@@ -89,6 +86,12 @@ func (l *memLog) DeleteRange(lo, hi uint64) error {
 		return nil
 	}
 	hi = min(hi, l.last())
+	if l.keep != nil {
+		hi = min(hi, l.keep())
+	}
+	if hi < l.first {
+		return nil
+	}
 	n := hi - l.first + 1
 	l.entries, l.first = append([]journal.Entry(nil), l.entries[n:]...), hi+1
 	return nil

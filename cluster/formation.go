@@ -17,9 +17,10 @@ import (
 //
 //  1. A peer knows the charter of a cluster: this node never founds another one.
 //     Is it a founder with these very data, it begins. Else it asks to join.
-//  2. A majority of the peers is empty, here, and was given the same list and the
-//     same number of shards: they found a cluster (foundation.go). They wait
-//     FormGrace for the rest, so that a node that has data can still say so.
+//  2. It is one of its peers, and a majority of them is empty, here, and was given
+//     the same list and the same number of shards: they found a cluster
+//     (foundation.go). They wait FormGrace for the rest, so that a node that has
+//     data can still say so.
 //  3. It waits, and says for whom.
 //
 // To join is to be recorded by the leader of shard 0: node/<id> with the data id. Only
@@ -59,6 +60,7 @@ type sight struct {
 // forming is a node that is of no cluster yet. It decides; Node.Form does.
 type forming struct {
 	self, data  string
+	removed     bool     // from the cluster, as far as this node knows
 	voters      []string // sorted
 	shards      int      // to found with
 	shardsGiven bool     // by the operator
@@ -98,6 +100,9 @@ func (f *forming) next(now time.Time, chosen *charter, sights []sight) step {
 	if chosen != nil {
 		return f.enter(chosen)
 	}
+	if !slices.Contains(f.voters, f.self) {
+		return step{kind: stepWait, reason: fmt.Sprintf("%s is not one of the peers %s: waiting for one of them to be of a cluster that it can be added to", f.self, strings.Join(f.voters, ", "))}
+	}
 	empty, reason := f.likeMinded(sights)
 	if len(empty) < majority(len(f.voters)) {
 		f.since = time.Time{}
@@ -126,9 +131,9 @@ func (f *forming) enter(c *charter) step {
 	switch {
 	case f.shardsGiven && c.Shards != f.shards:
 		return step{kind: stepRefuse, reason: fmt.Sprintf("the cluster was founded with %d shards, which can't be changed, and this node was given %d", c.Shards, f.shards)}
-	case founder && data == f.data:
+	case founder && data == f.data && !f.removed:
 		return step{kind: stepAdopt, charter: c}
-	case founder:
+	case founder && data != f.data:
 		return step{kind: stepRefuse, reason: fmt.Sprintf("%s is one of the cluster's founders, with other data: it was wiped, or started on another directory. It may have forgotten what it promised, so it can't come back under this id: remove %s and add the node under a new id", f.self, f.self)}
 	}
 	return step{kind: stepJoin, charter: c}
@@ -166,11 +171,14 @@ const formEvery = 200 * time.Millisecond
 // Errors: ErrRefused (wrapped, with the reason) when waiting can't help;
 // ctx's.
 func (n *Node) Form(ctx context.Context) (Formation, error) {
+	if c := n.identity().Char; c != nil {
+		n.learnAddresses(c.Addresses)
+	}
 	n.mesh.Start()
 	n.address(view{}, time.Now())
 	f := &forming{
 		self: n.cfg.ID, data: n.identity().Data, voters: n.voters, shards: n.shards(),
-		shardsGiven: n.cfg.Shards != 0, grace: n.cfg.FormGrace,
+		shardsGiven: n.cfg.Shards != 0, grace: n.cfg.FormGrace, removed: n.identity().Removed,
 	}
 	for !n.identity().Member {
 		if err := n.formOnce(ctx, f); err != nil {
@@ -250,6 +258,7 @@ func (n *Node) handleWho(context.Context, string, struct{}) (sight, error) {
 
 // become makes this node a member, durably.
 func (n *Node) become(c *charter, level uint32) error {
+	n.peers.forgive() // what they said before counts no more
 	return n.changeIdentity(func(id *identity) {
 		id.Char, id.Member, id.Removed, id.Ballot, id.Vote = c, true, false, ballot{}, nil
 		id.Level = max(id.Level, level)

@@ -69,6 +69,7 @@ func (id *identity) prepare(req prepareRequest, voters []string, shards int) fou
 	r := id.reply()
 	switch {
 	case id.Char != nil:
+	case !slices.Contains(voters, id.Node):
 	case !slices.Equal(req.Voters, voters) || req.Shards != shards:
 		r.Refusal = describeMismatch(req.Ballot.Node, req.Voters, req.Shards, id.Node, voters, shards)
 	case !req.Ballot.less(id.Ballot):

@@ -85,6 +85,8 @@ func (r *fakeReplica) AppliedIndex() uint64 {
 	return r.state.Index
 }
 
+func (r *fakeReplica) StateBytes() uint64 { return 0 }
+
 func (r *fakeReplica) OriginSeq(node uint64) (uint64, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -92,7 +94,7 @@ func (r *fakeReplica) OriginSeq(node uint64) (uint64, bool) {
 	return last, known
 }
 
-// Apply answers every record with a reply that names its payload's place.
+// Apply answers every record with a reply that names its payload's place; for use in a bubble.
 func (r *fakeReplica) Apply(index uint64, data []byte) (Result, error) {
 	if r.pause > 0 {
 		time.Sleep(r.pause)
@@ -147,6 +149,7 @@ type slowReader struct {
 	perByte time.Duration
 }
 
+// Read implements io.Reader; for use in a bubble.
 func (s *slowReader) Read(p []byte) (int, error) {
 	if s.perByte > 0 {
 		p = p[:min(len(p), 1000)]
@@ -185,7 +188,8 @@ type groupWorld struct {
 	nodes map[string]*groupMember
 	runs  uint64
 	ids   []string
-	tune  func(*Config)
+	tune  []func(*Config)
+	quiet bool
 }
 
 // groupMember is one node: what survives a crash, and the process if there is one.
@@ -204,9 +208,9 @@ type groupMember struct {
 }
 
 // inWorld runs f with n nodes that have formed a group.
-func inWorld(t *testing.T, n int, f func(w *groupWorld)) {
+func inWorld(t *testing.T, n int, f func(w *groupWorld), tune ...func(*Config)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &groupWorld{t: t, net: memnet.New(1), nodes: map[string]*groupMember{}}
+		w := &groupWorld{t: t, net: memnet.New(1), nodes: map[string]*groupMember{}, tune: tune}
 		w.net.SetLink(memnet.Any, memnet.Any, memnet.Link{Latency: time.Millisecond})
 		for i := range n {
 			w.ids = append(w.ids, fmt.Sprint("n", i+1))
@@ -242,15 +246,19 @@ func (w *groupWorld) start(id string, voters []string) *groupMember {
 	})
 	require.NoError(w.t, err)
 	hub := NewHub(m.mesh)
-	for _, other := range append(slices.Clone(w.ids), "n4", "n5") {
+	for _, other := range []string{"n1", "n2", "n3", "n4"} {
 		if other != id {
 			m.mesh.SetAddress(other, other+":1")
 		}
 	}
 	m.mesh.Start()
+	level := slog.LevelDebug
+	if w.quiet {
+		level = slog.LevelError + 1
+	}
 	cfg := Config{
 		NodeID: id, Hub: hub, Origin: m.origin, Voters: voters, Stable: m.stable, Streams: m.fsm, FSM: m.fsm,
-		Logger: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", id),
+		Logger: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: level})).With("node", id),
 		OnRoute: func(r Route) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -262,8 +270,8 @@ func (w *groupWorld) start(id string, voters []string) *groupMember {
 			m.leads = append(m.leads, lead)
 		},
 	}
-	if w.tune != nil {
-		w.tune(&cfg)
+	for _, f := range w.tune {
+		f(&cfg)
 	}
 	m.Group, err = open(cfg, m.log, memMarks{m.log})
 	require.NoError(w.t, err)
@@ -285,7 +293,7 @@ func (w *groupWorld) kill(id string) {
 	m.fsm.crash()
 }
 
-// leader waits until one of the running nodes leads, and its lease holds.
+// leader waits, in a bubble, until one of the running nodes leads, and its lease holds.
 func (w *groupWorld) leader() *groupMember {
 	w.t.Helper()
 	for range 600 {
@@ -312,7 +320,7 @@ func (w *groupWorld) follower() *groupMember {
 	return nil
 }
 
-// settle waits until all running nodes have applied the same, and returns it.
+// settle waits, in a bubble, until all running nodes have applied the same, and returns it.
 func (w *groupWorld) settle() []string {
 	w.t.Helper()
 	for range 600 {

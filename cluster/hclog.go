@@ -5,6 +5,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -13,7 +14,9 @@ import (
 
 // raftLogger hands what Raft says to slog, one level lower than Raft says it:
 // its Info tells of every snapshot, its Warn of every election, and both are a
-// matter of course here. Errors stay errors.
+// matter of course here. Errors stay errors, but for those that a peer's absence
+// brings twice a second, of which the mesh tells once, and that a log that was cut
+// off brings before a snapshot is sent.
 type raftLogger struct{ to *slog.Logger }
 
 func (l raftLogger) Log(level hclog.Level, msg string, args ...any) {
@@ -34,7 +37,21 @@ func (l raftLogger) Trace(msg string, args ...any) {} // one line per RPC
 func (l raftLogger) Debug(msg string, args ...any) { l.Log(hclog.Debug, msg, args...) }
 func (l raftLogger) Info(msg string, args ...any)  { l.Log(hclog.Info, msg, args...) }
 func (l raftLogger) Warn(msg string, args ...any)  { l.Log(hclog.Warn, msg, args...) }
-func (l raftLogger) Error(msg string, args ...any) { l.Log(hclog.Error, msg, args...) }
+
+func (l raftLogger) Error(msg string, args ...any) {
+	for _, usual := range usualErrors {
+		if strings.HasPrefix(msg, usual) {
+			l.Log(hclog.Info, msg, args...)
+			return
+		}
+	}
+	l.Log(hclog.Error, msg, args...)
+}
+
+var usualErrors = []string{
+	"failed to heartbeat to", "failed to appendEntries to", "failed to pipeline appendEntries",
+	"failed to make requestVote RPC", "failed to get log", "peer has newer term",
+}
 
 func (l raftLogger) enabled(level hclog.Level) bool {
 	return l.to.Enabled(context.Background(), slogLevel(level))

@@ -115,9 +115,9 @@ func (h *holdFSM) reached(index uint64) bool {
 }
 
 // resume replaces the state by what commit makes visible, which is that of index,
-// applies what has come since, and lets go. After an error it is held as before,
-// unless the FSM has failed.
-func (h *holdFSM) resume(index uint64, commit func() error) error {
+// applies what has come since, calls caughtUp and lets go. After an error it is held
+// as before, unless the FSM has failed.
+func (h *holdFSM) resume(index uint64, commit func() error, caughtUp func(index uint64)) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.held {
@@ -138,6 +138,7 @@ func (h *holdFSM) resume(index uint64, commit func() error) error {
 			return fmt.Errorf("cluster: apply log entry %d: %w", i, err)
 		}
 	}
+	caughtUp(max(index, h.last))
 	h.held = false
 	return nil
 }

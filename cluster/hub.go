@@ -164,6 +164,7 @@ func (h *Hub) connection(p mesh.Peer, up bool) {
 		if up {
 			g.batcher.reconnected(p.ID)
 		}
+		g.leaderConnected(p.ID, up)
 	})
 }
 

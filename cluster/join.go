@@ -112,7 +112,7 @@ func (n *Node) handleJoin(ctx context.Context, _ string, req joinRequest) (joinR
 // Errors: ErrNotLeader, ErrStopped.
 func (n *Node) decide(ctx context.Context) (view, error) {
 	r := n.replica(0)
-	if r == nil || !r.group.Leader() {
+	if r == nil || !r.group.Leader() || r.held() {
 		return view{}, ErrNotLeader
 	}
 	n.deciding.Lock()

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -90,6 +91,9 @@ func (g *Group) tellRoute(l *leadership) {
 		return
 	}
 	l.route = r
+	if r.Leader != "" {
+		g.setPatience(g.cfg.HeartbeatTimeout, g.cfg.ElectionTimeout)
+	}
 	if g.cfg.OnRoute != nil {
 		g.cfg.OnRoute(r)
 	}
@@ -109,4 +113,33 @@ func (g *Group) caughtUp() bool {
 		g.cfg.Logger.Info("lead lost before it was taken up", "shard", g.cfg.Shard, "error", err)
 	}
 	return err == nil
+}
+
+// leaderConnected is told of connections to peers and of their end. If one to the leader
+// ends, that has most likely died, and so this node waits less before it looks for
+// another one. No less than the lease, which would not hold otherwise (see followers);
+// and if others still hear of the leader, they keep it (PreVote). A leader that is
+// connected again, or another one, restores the patience.
+func (g *Group) leaderConnected(peer string, up bool) {
+	switch _, leader := g.raft.LeaderWithID(); {
+	case string(leader) != peer:
+	case up:
+		g.setPatience(g.cfg.HeartbeatTimeout, g.cfg.ElectionTimeout)
+	default:
+		g.setPatience(g.cfg.LeaseTimeout, g.cfg.LeaseTimeout)
+	}
+}
+
+// setPatience sets how long Raft waits for a leader, and for votes.
+func (g *Group) setPatience(heartbeat, election time.Duration) {
+	g.tuning.Lock()
+	defer g.tuning.Unlock()
+	rc := g.raft.ReloadableConfig()
+	if rc.HeartbeatTimeout == heartbeat && rc.ElectionTimeout == election {
+		return
+	}
+	rc.HeartbeatTimeout, rc.ElectionTimeout = heartbeat, election
+	if err := g.raft.ReloadConfig(rc); err != nil {
+		g.cfg.Logger.Error("raft refuses its settings", "error", err)
+	}
 }

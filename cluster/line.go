@@ -37,9 +37,10 @@ import (
 // far it goes. And the Machine forgets an origin after 1024 newer ones: then every
 // pack of ours is a gap to it. We go on under a new origin with all that is in the
 // line, for it is certain that none of it was applied: this replica applies in
-// order, has found the origin unknown, and would have told each pack that it had
-// applied before; and what is still on its way under the old numbers can only be a
-// gap. (Number 1 is never a gap: it makes the origin known.)
+// order, is past all that was told to be applied, has found the origin unknown, and
+// would have told each pack that it had applied before; and what is still on its way under the old numbers can only be a
+// gap. (But for number 1, which makes an origin known: a copy of it would have to be
+// under way while 1024 others come up.)
 
 // route is where packs go.
 type route struct {
@@ -93,15 +94,15 @@ func (b *Batcher) rewind() {
 	}
 	b.epoch++
 	b.next, b.flying = 0, 0
-	b.storing, b.holding, b.stalled = nil, false, false
+	b.storing, b.holding, b.stalled, b.probing = nil, false, false, false
 }
 
 // stall rewinds and lets the line rest before it sends again. REQUIRES: b.mu.
 func (b *Batcher) stall() {
 	b.rewind()
-	b.stalled = true
+	b.stalled, b.probing = true, true
 	epoch := b.epoch
-	time.AfterFunc(stallTime, func() {
+	b.later(stallTime, func() {
 		b.mu.Lock()
 		if b.epoch == epoch {
 			b.stalled = false
@@ -164,6 +165,8 @@ func (b *Batcher) mayFly(fresh bool) bool {
 	switch {
 	case b.route.local:
 		return !b.holding && b.storing == nil && b.flying < b.limits.outstanding
+	case b.probing: // the leader took none: see whether it takes one
+		return b.flying == 0
 	case fresh && len(b.full) == 0:
 		return b.flying < remoteSmall
 	}
@@ -264,6 +267,9 @@ func (b *Batcher) claim(p *Pack) {
 	p.claimed = true
 	p.commit = b.now().Sub(p.takenAt)
 	b.untold++
+	if p != b.line[0] { // its place is kept until those before it are gone; p is used again
+		b.line[p.seq-b.line[0].seq] = &Pack{seq: p.seq, claimed: true}
+	}
 	n := 0
 	for n < len(b.line) && b.line[n].claimed {
 		n++
@@ -274,19 +280,24 @@ func (b *Batcher) claim(p *Pack) {
 
 // answered is told what the leader says about a pack that was sent to it.
 func (b *Batcher) answered(a answer) {
-	b.clock.heard(a.nowMillis)
+	if a.status != answerNotTaken { // else it is not the leader's time
+		b.clock.heard(a.nowMillis)
+	}
 	b.mu.Lock()
 	p := b.find(a.origin)
 	switch {
 	case p == nil:
 	case a.status == answerFresh:
+		b.probing = false
 		b.claim(p)
+		b.toldAt = max(b.toldAt, a.index)
 		b.busy = p.records > fewRecords
 		b.mu.Unlock()
 		b.tell(p, a.replies, nil)
 		b.wakeCutter()
 		return
 	case a.status == answerDuplicate:
+		b.probing = false
 		b.land(p)
 		p.landed = true
 	case a.epoch == b.epoch: // not taken, or a gap before it
@@ -296,12 +307,12 @@ func (b *Batcher) answered(a answer) {
 	b.wakeCutter()
 }
 
-// gap decides what follows from this replica having found our pack p to be a gap.
-// REQUIRES: b.mu.
-func (b *Batcher) gap(p *Pack, data []byte) {
+// gap decides what follows from this replica having found our pack p to be a gap, in
+// the entry at index. REQUIRES: b.mu.
+func (b *Batcher) gap(p *Pack, index uint64, data []byte) {
 	_, known := b.seqOf(b.origin)
 	switch {
-	case !known && p.seq > 1 && p == b.line[0]:
+	case !known && p.seq > 1 && p == b.line[0] && index > b.toldAt:
 		b.renew()
 	case b.route.local && same(p.data, data):
 		b.stall() // Raft refused one before it
@@ -329,12 +340,13 @@ func newOrigin() uint64 {
 	}
 }
 
-// restored is told that this replica's state has been replaced by one that skips
-// entries. What of ours it has was applied, with replies that nobody will tell.
-func (b *Batcher) restored() {
+// restored is told that this replica's state has been replaced by that of a later
+// index. What of ours it has was applied, with replies that nobody will tell.
+func (b *Batcher) restored(index uint64) {
 	b.mu.Lock()
 	last, known := b.seqOf(b.origin)
-	begun := b.seq > uint64(len(b.line)) // one of ours was applied before
+	// One of ours was applied before that index, so the Machine knew us.
+	begun := b.seq > uint64(len(b.line)) && index >= b.toldAt
 	var lost []*Pack
 	for _, p := range slices.Clone(b.line) {
 		if p.handed && !p.claimed && (known && p.seq <= last || !known && begun) {

@@ -57,7 +57,7 @@ func (m *machine) Apply(l *raft.Log) any {
 			m.clock.applied(h.NowMillis)
 			m.intake.applied(h.Origin, l.Index, result)
 		}
-		m.batcher.applied(h.Origin, l.Data, result, err != nil)
+		m.batcher.applied(h.Origin, l.Index, l.Data, result, err != nil)
 	}
 	return nil
 }
@@ -98,7 +98,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	m.held = false
 	m.confs.reset(meta.ConfigurationIndex, meta.Configuration)
 	m.newConf(meta.Configuration)
-	m.batcher.restored()
+	m.batcher.restored(meta.Index)
 	return nil
 }
 

@@ -31,8 +31,9 @@ type NodeConfig struct {
 	// Dial and TLS are as in mesh.Config.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 	TLS  *tls.Config
-	// Peers are the nodes that form the cluster, this one included, and afterwards
-	// only addresses to begin with. Empty: this node alone.
+	// Peers are the nodes that form the cluster, and afterwards only addresses to
+	// begin with. A node that is not one of them founds nothing: it waits to be added
+	// to a cluster that they know. Empty: this node alone.
 	Peers []Peer
 	// Shards is how many Raft groups a new cluster gets, for ever. 0: as many as
 	// Peers. Another number than an existing cluster's is refused.
@@ -136,6 +137,7 @@ const (
 	callSendState = "node/send-state"
 	callState     = "node/state" // a stream
 	callEntries   = "node/entries"
+	callHeld      = "node/held"
 )
 
 // OpenNode reads the identity of the data in cfg.Store and makes the mesh.
@@ -180,17 +182,12 @@ func (c NodeConfig) checked() (NodeConfig, error) {
 		c.Peers = []Peer{{c.ID, c.Advertise}}
 	}
 	c.Peers = slices.SortedFunc(slices.Values(c.Peers), func(a, b Peer) int { return cmp.Compare(a.ID, b.ID) })
-	self := false
 	for i, p := range c.Peers {
 		if i > 0 && p.ID == c.Peers[i-1].ID {
 			return c, fmt.Errorf("%w: the peer %s is listed twice", ErrInvalid, p.ID)
 		}
-		self = self || p.ID == c.ID
 	}
-	if !self {
-		return c, fmt.Errorf("%w: this node, %s, is not one of its peers", ErrInvalid, c.ID)
-	}
-	if len(c.Peers) > 1 && c.Listener == nil {
+	if (len(c.Peers) > 1 || c.Peers[0].ID != c.ID) && c.Listener == nil {
 		return c, fmt.Errorf("%w: a node with peers must listen", ErrInvalid)
 	}
 	if c.Shards < 0 || c.Shards > maxShards {
@@ -265,6 +262,7 @@ func (n *Node) openMesh() (err error) {
 	handle(n, callRepair, n.handleRepair)
 	handle(n, callSendState, n.handleSendState)
 	handle(n, callEntries, n.handleEntries)
+	handle(n, callHeld, n.handleHeld)
 	n.mesh.HandleStream(callState, n.takeState)
 	return nil
 }

@@ -62,15 +62,16 @@ func (r *replica) takeHold(cfg *Config) error {
 // Damaged is for journal.Hooks.Damaged: a record of this shard can't be read. The
 // replica's state is repaired from another one, or the log entry fetched.
 func (n *Node) Damaged(shard uint16, err *journal.CorruptionError) {
-	r := n.replica(shard)
-	if r == nil {
-		return // StartGroup sees to it
-	}
-	if err.LogIndex > 0 {
-		n.spawn(func() { n.mendEntry(r, err.LogIndex) })
-		return
-	}
-	n.mend(r, err.Error(), nil)
+	// The hook may be called under locks of the journal's.
+	go n.spawn(func() {
+		switch r := n.replica(shard); {
+		case r == nil: // StartGroup sees to it
+		case err.LogIndex > 0:
+			n.mendEntry(r, err.LogIndex)
+		default:
+			n.mend(r, err.Error(), nil)
+		}
+	})
 }
 
 // repairRequest orders a replica to be filled again from one of From.
@@ -143,13 +144,26 @@ func (r *replica) stopServing() error {
 	return r.giveLeadAway()
 }
 
+// stepDown gives away a lead that this replica got while it was held.
+func (r *replica) stepDown() {
+	for r.group.Leader() {
+		if err := r.giveLeadAway(); err != nil {
+			r.node.log.Warn("a replica that is being repaired leads, and finds nobody else", "shard", r.shard, "error", err)
+		}
+		if r.node.pause(context.Background(), retryEvery) != nil {
+			return
+		}
+	}
+}
+
 func (r *replica) giveLeadAway() error {
 	ctx, cancel := context.WithTimeout(context.Background(), settingsPatience)
 	defer cancel()
 	return r.transfer(ctx, r.state(), "")
 }
 
-// announce tells the owner, once each way.
+// announce tells the owner, once each way, and the other nodes, which give the lead to
+// no replica that is being repaired.
 func (r *replica) announce(broken bool) {
 	r.mu.Lock()
 	news := r.announced != broken
@@ -158,6 +172,17 @@ func (r *replica) announce(broken bool) {
 	if news && r.node.cfg.OnRepair != nil {
 		r.node.cfg.OnRepair(r.shard, broken)
 	}
+	n := r.node
+	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	defer cancel()
+	gather(ctx, n.connected(), func(ctx context.Context, peer string) (struct{}, error) {
+		return ask[struct{}](ctx, n, peer, callHeld, n.heldShards())
+	})
+}
+
+func (n *Node) handleHeld(_ context.Context, from string, shards []uint16) (struct{}, error) {
+	n.peers.holds(from, shards)
+	return struct{}{}, nil
 }
 
 // whole ends a repair: the replica serves again.
@@ -225,7 +250,8 @@ func (r *replica) refillFrom(donor string) error {
 			return err
 		}
 	}
-	return r.hold.resume(index, restore.Commit)
+	// What this node had sent while it was held was applied without its hearing of it.
+	return r.hold.resume(index, restore.Commit, r.group.Batcher().restored)
 }
 
 func (r *replica) setFetch(token string, f *fetch) {

@@ -17,7 +17,8 @@ type replica struct {
 	hold    *holdFSM
 	route   atomic.Pointer[Route]
 
-	group *Group // set when StartGroup returns
+	started chan struct{} // closed when group is set
+	group   *Group
 
 	streams *holdStreams
 
@@ -63,7 +64,7 @@ func (n *Node) StartGroup(cfg Config) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &replica{node: n, shard: cfg.Shard, journal: s}
+	r := &replica{node: n, shard: cfg.Shard, journal: s, started: make(chan struct{})}
 	cfg.NodeID, cfg.Store, cfg.Hub, cfg.Origin = n.cfg.ID, n.cfg.Store, n.hub, n.incarnation
 	setDefault(&cfg.Dir, n.cfg.Dir)
 	if cfg.Logger == nil {
@@ -81,6 +82,7 @@ func (n *Node) StartGroup(cfg Config) (*Group, error) {
 		return nil, err
 	}
 	r.group = group
+	close(r.started)
 	n.mu.Lock()
 	n.replicas[cfg.Shard] = r
 	n.mu.Unlock()
@@ -109,12 +111,15 @@ func (r *replica) watch(cfg *Config) {
 }
 
 // mayLead says whether the owner hears of a change of leadership: a replica that is
-// held must not serve. It gives the lead away instead, see mend.
+// held must not serve. It gives the lead away instead.
 func (r *replica) mayLead(leader bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if leader {
 		r.told = !r.hold.isHeld()
+		if !r.told {
+			go r.node.spawn(func() { <-r.started; r.stepDown() })
+		}
 		return r.told
 	}
 	told := r.told
@@ -127,6 +132,16 @@ func (n *Node) replica(shard uint16) *replica {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.replicas[shard]
+}
+
+// heldShards are the shards whose replica here is being repaired.
+func (n *Node) heldShards() (shards []uint16) {
+	for _, r := range n.allReplicas() {
+		if r.held() {
+			shards = append(shards, r.shard)
+		}
+	}
+	return shards
 }
 
 // allReplicas are in the order of shards.

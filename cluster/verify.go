@@ -2,8 +2,8 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -36,7 +36,8 @@ type VerifiedShard struct {
 // VerifiedReplica is what one replica answered.
 type VerifiedReplica struct {
 	Node string `json:"node"`
-	// Hash of its state, in hexadecimal digits; "" if it did not answer.
+	// Hash of its state, in hexadecimal digits; "" if it did not answer, "none" if it
+	// came past the check without applying it.
 	Hash string `json:"hash"`
 	// State is one of the Verified words below.
 	State string `json:"state"`
@@ -71,44 +72,66 @@ func (n *Node) Verify(ctx context.Context, report func(Progress)) (Verification,
 // verifyPatience is how long a replica may be behind the check.
 const verifyPatience = 10 * time.Second
 
+// verifyShard compares one shard's replicas. One that was filled from a stream just
+// now may have skipped the check, so it is asked a second time.
 func (n *Node) verifyShard(ctx context.Context, shard uint16) (VerifiedShard, error) {
-	check, err := askLeader[checkReply](ctx, n, shard, callCheck, shardRequest{Shard: shard})
-	if err != nil {
-		return VerifiedShard{}, err
-	}
-	v := VerifiedShard{ID: shard, Index: check.Index, Equal: true}
-	late, cancel := context.WithTimeout(ctx, verifyPatience)
-	defer cancel()
-	voters := 0
-	var nodes []string
-	for _, s := range check.Servers {
-		nodes = append(nodes, s.ID)
-		if s.Voter {
-			voters++
+	var check checkReply
+	var hashes map[string]string
+	for range 2 {
+		var err error
+		if check, err = askLeader[checkReply](ctx, n, shard, callCheck, shardRequest{Shard: shard}); err != nil {
+			return VerifiedShard{}, err
+		}
+		hashes = n.hashesAt(ctx, shard, check)
+		if !slices.Contains(slices.Collect(maps.Values(hashes)), hashNone) {
+			break
 		}
 	}
-	hashes := map[string]checkAtReply{}
-	for _, h := range gather(late, nodes, func(ctx context.Context, peer string) (checkAtReply, error) {
-		return ask[checkAtReply](ctx, n, peer, callCheckAt, checkAtRequest{shard, check.Index})
-	}) {
-		hashes[h.Node] = h
+	v := VerifiedShard{ID: shard, Index: check.Index, Equal: true}
+	right := rightHash(check.Servers, hashes)
+	seen := right
+	if answers := unique(slices.Collect(maps.Values(hashes))...); len(answers) == 1 {
+		seen = answers[0] // too few for a majority, but nobody says otherwise
 	}
-	right := rightHash(check.Servers, hashes, voters)
-	for _, id := range nodes {
-		v.Replicas = append(v.Replicas, verified(id, right, hashes))
-	}
-	for _, r := range v.Replicas {
+	for _, s := range check.Servers {
+		r := verified(s.ID, seen, hashes)
+		v.Replicas = append(v.Replicas, r)
 		v.Equal = v.Equal && r.State != VerifiedDifferent
 	}
 	n.orderRepairs(ctx, v, right)
 	return v, nil
 }
 
+// hashNone stands for the hash of a replica that came past the check without
+// applying it: what the others took it took for a repetition, or for a gap.
+const hashNone = "none"
+
+// hashesAt are the hashes of those replicas that answer.
+func (n *Node) hashesAt(ctx context.Context, shard uint16, check checkReply) map[string]string {
+	ctx, cancel := context.WithTimeout(ctx, verifyPatience)
+	defer cancel()
+	var nodes []string
+	for _, s := range check.Servers {
+		nodes = append(nodes, s.ID)
+	}
+	hashes := map[string]string{}
+	for _, h := range gather(ctx, nodes, func(ctx context.Context, peer string) (checkAtReply, error) {
+		return ask[checkAtReply](ctx, n, peer, callCheckAt, checkAtRequest{shard, check.Index})
+	}) {
+		hashes[h.Node] = h.Hash
+	}
+	return hashes
+}
+
 // rightHash is what a majority of the voters has, "" if there is none.
-func rightHash(servers []Server, hashes map[string]checkAtReply, voters int) string {
-	count := map[string]int{}
+func rightHash(servers []Server, hashes map[string]string) string {
+	voters, count := 0, map[string]int{}
 	for _, s := range servers {
-		if h := hashes[s.ID].Hash; s.Voter && h != "" {
+		if !s.Voter {
+			continue
+		}
+		voters++
+		if h := hashes[s.ID]; h != "" {
 			count[h]++
 		}
 	}
@@ -120,13 +143,13 @@ func rightHash(servers []Server, hashes map[string]checkAtReply, voters int) str
 	return ""
 }
 
-func verified(id, right string, hashes map[string]checkAtReply) VerifiedReplica {
-	h, answered := hashes[id]
-	r := VerifiedReplica{Node: id, Hash: h.Hash, State: VerifiedEqual}
+// verified judges one replica. Where nobody knows what is right, nobody is.
+func verified(id, right string, hashes map[string]string) VerifiedReplica {
+	r := VerifiedReplica{Node: id, Hash: hashes[id], State: VerifiedEqual}
 	switch {
-	case !answered:
+	case r.Hash == "":
 		r.State = VerifiedUnreachable
-	case h.Hash != right || right == "" && len(hashes) > 1:
+	case r.Hash != right:
 		r.State = VerifiedDifferent
 	}
 	return r
@@ -191,9 +214,6 @@ type checkAtReply struct {
 	Hash string `json:"hash"`
 }
 
-// errNoCheck: the replica was filled from a stream behind the check.
-var errNoCheck = errors.New("cluster: this replica has not applied the check")
-
 // handleCheckAt waits until this replica has applied a check.
 func (n *Node) handleCheckAt(ctx context.Context, _ string, req checkAtRequest) (checkAtReply, error) {
 	r := n.replica(req.Shard)
@@ -205,7 +225,7 @@ func (n *Node) handleCheckAt(ctx context.Context, _ string, req checkAtRequest) 
 			return checkAtReply{n.cfg.ID, strconv.FormatUint(hash, 16)}, nil
 		}
 		if r.journal.AppliedIndex() >= req.Index {
-			return checkAtReply{}, errNoCheck
+			return checkAtReply{n.cfg.ID, hashNone}, nil
 		}
 		if err := n.pause(ctx, retryEvery); err != nil {
 			return checkAtReply{}, err

@@ -106,7 +106,11 @@ func soakTraffic(r *rig) (stop func() time.Duration) {
 				panic(err)
 			}
 			longest = max(longest, time.Since(began))
-			r.next++
+			if r.next++; r.next%64 == 0 {
+				if err := r.log.DeleteRange(r.log.First(), r.next-16); err != nil {
+					panic(err)
+				}
+			}
 		}
 	}()
 	return func() time.Duration { close(end); <-done; return longest }

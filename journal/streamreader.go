@@ -51,7 +51,9 @@ func (r *streamReader) write(p []byte, sink streamSink) error {
 		r.offset += int64(n)
 		rest = rest[n:]
 	}
-	r.buf = append(r.buf[:0], rest...)
+	if len(rest) < len(r.buf) {
+		r.buf = append(r.buf[:0], rest...)
+	}
 	return nil
 }
 

@@ -16,8 +16,8 @@ type ShardMetrics struct {
 	StreamsTaken uint64 // whole states taken from others
 	PacksTaken   uint64 // packs of other nodes that this one has proposed as leader
 	LinksAway    uint64 // AMQP links of this node whose queue is led by another one
-	// CommitLatency is in nanoseconds, from a pack's being sealed here to its
-	// being applied here, wherever the leader is. nil: not shown.
+	// CommitLatency is in nanoseconds, from handing a pack to Raft, or to the
+	// leader, until it is applied here. nil: not shown.
 	CommitLatency *Histogram
 	// Followers are filled in by the leader.
 	Followers []FollowerMetrics
@@ -35,7 +35,7 @@ type FollowerMetrics struct {
 type PeerMetrics struct {
 	Peer         string
 	Connected    bool
-	Connections  uint64  // ever made
+	QueuedBytes  uint64  // wait to be written
 	RoundTrip    float64 // seconds, of the last ping
 	BytesRead    uint64
 	BytesWritten uint64
@@ -78,7 +78,7 @@ var perNode = []table{
 		func(s *ShardMetrics) float64 { return float64(s.PacksTaken) }),
 	perShard("gauge", "entrepot_shard_forwarded_links", "AMQP links of this node whose queue is led by another one.",
 		func(s *ShardMetrics) float64 { return float64(s.LinksAway) }),
-	{"entrepot_shard_commit_latency_seconds", "From a pack's being complete on this node to its being applied here, wherever the leader is.", "histogram", []string{"shard"},
+	{"entrepot_shard_commit_latency_seconds", "From handing a pack to Raft, or to the leader, until it is applied here.", "histogram", []string{"shard"},
 		func(m *Metrics, put func(sample, ...string)) {
 			for i := range m.Shards {
 				if s := &m.Shards[i]; s.CommitLatency != nil {
@@ -94,8 +94,8 @@ var perNode = []table{
 		func(f *FollowerMetrics) float64 { return number(f.Streaming) }),
 	perPeer("gauge", "entrepot_peer_connected", "1 while there is a connection to the node.",
 		func(p *PeerMetrics) float64 { return number(p.Connected) }),
-	perPeer("counter", "entrepot_peer_connections_total", "Connections ever made with the node.",
-		func(p *PeerMetrics) float64 { return float64(p.Connections) }),
+	perPeer("gauge", "entrepot_peer_queued_bytes", "Bytes that wait to be written to the node.",
+		func(p *PeerMetrics) float64 { return float64(p.QueuedBytes) }),
 	perPeer("gauge", "entrepot_peer_round_trip_seconds", "The last ping to the node and back.",
 		func(p *PeerMetrics) float64 { return p.RoundTrip }),
 	perPeer("counter", "entrepot_peer_read_bytes_total", "Bytes that came from the node.",

@@ -27,7 +27,7 @@ func TestAScrapeShowsWhatTheBrokerSays(t *testing.T) {
 				Followers: []FollowerMetrics{{Node: "n2", LagEntries: 4, LagBytes: 512, Streaming: true}}},
 			{Shard: 1, Term: 9, LinksAway: 6},
 		},
-		Peers: []PeerMetrics{{Peer: "n2", Connected: true, RoundTrip: 0.002, BytesRead: 10, BytesWritten: 20}},
+		Peers: []PeerMetrics{{Peer: "n2", Connected: true, QueuedBytes: 7, RoundTrip: 0.002, BytesRead: 10, BytesWritten: 20}},
 	}
 	b.metrics.Shards[0].CommitLatency.Observe(150_000)
 	b.metrics.FsyncLatency.Observe(150_000) // 0.15 ms
@@ -63,6 +63,7 @@ func TestAScrapeShowsWhatTheBrokerSays(t *testing.T) {
 		`entrepot_replica_streaming{node="n2",shard="0"} 1`,
 		`entrepot_peer_connected{peer="n2"} 1`,
 		`entrepot_peer_round_trip_seconds{peer="n2"} 0.002`,
+		`entrepot_peer_queued_bytes{peer="n2"} 7`,
 		`entrepot_peer_written_bytes_total{peer="n2"} 20`,
 		`# TYPE entrepot_shard_elections_total counter`,
 		`# TYPE entrepot_messages_accepted_total counter`,

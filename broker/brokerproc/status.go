@@ -22,19 +22,22 @@ type Status struct {
 
 // ShardStatus is one shard of a Status.
 type ShardStatus struct {
-	ID           uint16 `json:"id"`
-	Leader       string `json:"leader"`
-	Term         uint64 `json:"term"`
-	CommitIndex  uint64 `json:"commit_index"`
-	AppliedIndex uint64 `json:"applied_index"`
-	Replicas     []struct {
-		Node       string  `json:"node"`
-		Role       string  `json:"role"`
-		LagEntries uint64  `json:"lag_entries"`
-		LagBytes   uint64  `json:"lag_bytes"`
-		State      string  `json:"state"`
-		Progress   float64 `json:"progress"`
-	} `json:"replicas"`
+	ID           uint16          `json:"id"`
+	Leader       string          `json:"leader"`
+	Term         uint64          `json:"term"`
+	CommitIndex  uint64          `json:"commit_index"`
+	AppliedIndex uint64          `json:"applied_index"`
+	Replicas     []ReplicaStatus `json:"replicas"`
+}
+
+// ReplicaStatus is a shard on one node.
+type ReplicaStatus struct {
+	Node       string  `json:"node"`
+	Role       string  `json:"role"`
+	LagEntries uint64  `json:"lag_entries"`
+	LagBytes   uint64  `json:"lag_bytes"`
+	State      string  `json:"state"`
+	Progress   float64 `json:"progress"`
 }
 
 // Leads counts the shards that a node leads.

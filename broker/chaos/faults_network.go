@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -42,21 +43,21 @@ func drawPartition(a *arena, r *rand.Rand) fault {
 		}
 	}
 	lasts := between(r, time.Second, 20*time.Second)
-	reset := r.IntN(3) == 0
+	reset := r.IntN(3) == 0 && a.network.cannot("reset") == ""
 	if reset {
 		text += ", with connections reset"
 	}
 	return fault{"partition", fmt.Sprintf("%s for %v", text, lasts), func(ctx context.Context) error {
 		a.result.Partitions++
 		for _, d := range cuts {
-			a.network.gate(d).shut()
+			if err := a.network.cut(d); err != nil {
+				return err
+			}
 			if reset {
 				a.network.reset(d.from, d.to)
 			}
 		}
-		err := sleep(ctx, lasts)
-		a.network.heal()
-		return err
+		return errors.Join(sleep(ctx, lasts), a.network.heal())
 	}}
 }
 
@@ -76,11 +77,11 @@ func drawDelay(a *arena, r *rand.Rand) fault {
 	return fault{"delay", fmt.Sprintf("%v more in %d directions for %v", delay, len(slow), lasts), func(ctx context.Context) error {
 		a.result.Delays++
 		for _, d := range slow {
-			a.network.gate(d).slow(delay)
+			if err := a.network.slow(d, delay); err != nil {
+				return err
+			}
 		}
-		err := sleep(ctx, lasts)
-		a.network.heal()
-		return err
+		return errors.Join(sleep(ctx, lasts), a.network.heal())
 	}}
 }
 

@@ -15,7 +15,7 @@ func planned(t *testing.T, s settings) *harness {
 	t.Helper()
 	h, err := newHarness(s, "no binary", t.TempDir(), t.Logf)
 	require.NoError(t, err)
-	t.Cleanup(h.fleet.close)
+	t.Cleanup(func() { require.NoError(t, h.fleet.close()) })
 	return h
 }
 

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"entrepot/broker/brokerproc"
+	"entrepot/broker/crash/workload"
 )
 
 // fleet is the processes under test: one standalone broker, or the members of a
@@ -21,7 +25,7 @@ import (
 type fleet struct {
 	binary  string
 	cluster *brokerproc.Cluster
-	network *network // nil: standalone
+	network network // nil: standalone
 	log     *logs
 	// ended is told of a process that has ended though nobody ended it.
 	ended func(node string)
@@ -32,16 +36,19 @@ type fleet struct {
 	next    int             // which member operators ask next
 }
 
-// newFleet plans nodes below dir and starts nothing.
-func newFleet(binary, dir string, nodes int) (*fleet, error) {
+// newFleet plans nodes below dir, in a network of a kind (see newNetwork), and
+// starts nothing.
+func newFleet(binary, dir, kind string, nodes int) (*fleet, error) {
 	f := &fleet{binary: binary, log: &logs{dir: dir, open: map[string]*os.File{}}, down: map[string]bool{}}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	if nodes > 1 {
-		f.network = newNetwork(f.whose)
-	}
 	var failed error
+	if nodes > 1 {
+		if f.network, failed = newNetwork(kind, f.whose); failed != nil {
+			return nil, failed
+		}
+	}
 	cluster, err := brokerproc.PlanCluster(brokerproc.ClusterOptions{
 		Binary: binary, Dir: dir, Nodes: nodes,
 		Edit: func(m *brokerproc.Member) {
@@ -54,8 +61,7 @@ func newFleet(binary, dir string, nodes int) (*fleet, error) {
 		err = failed
 	}
 	if err != nil {
-		f.close()
-		return nil, err
+		return nil, errors.Join(err, f.close())
 	}
 	f.cluster = cluster
 	f.members = slices.Clone(cluster.Nodes)
@@ -72,13 +78,7 @@ func (f *fleet) edit(m *brokerproc.Member) error {
 	if f.network == nil {
 		return nil
 	}
-	real := m.Cluster
-	if m.Cluster, err = f.network.publish(m.ID, real); err != nil {
-		return err
-	}
-	// The last of two flags counts: it listens there and is known as here.
-	m.Flags = append(m.Flags, "--cluster-listen", real, "--cluster-advertise", m.Cluster)
-	return nil
+	return f.network.place(m)
 }
 
 // whose names the node that has a local TCP port.
@@ -105,6 +105,12 @@ func (f *fleet) addresses() []string {
 		list = append(list, n.AMQP)
 	}
 	return list
+}
+
+// login is who clients and operators are: the same at all nodes.
+func (f *fleet) login() workload.Login {
+	n := f.nodes()[0]
+	return workload.Login{User: n.User, Password: n.Password}
 }
 
 // launch starts a node that does not run, and watches it.
@@ -183,6 +189,40 @@ func (f *fleet) caughtUp(ctx context.Context) error {
 	return err
 }
 
+// terms are the shards' terms: where one has changed, its leader may have. An error
+// if nobody tells.
+func (f *fleet) terms(ctx context.Context) (map[uint16]uint64, error) {
+	terms := map[uint16]uint64{}
+	if f.network == nil {
+		return terms, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, operateLimit)
+	defer cancel()
+	s, err := f.cluster.WaitStatus(ctx, func(s *brokerproc.Status) bool { return len(s.Shards) > 0 && s.Health != "unavailable" })
+	for _, shard := range s.Shards {
+		terms[shard.ID] = shard.Term
+	}
+	return terms, err
+}
+
+// steady waits until no leader has changed for a while: until every node has its
+// share again after a fault.
+func (f *fleet) steady(ctx context.Context, quiet time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, operateLimit)
+	defer cancel()
+	before, err := f.terms(ctx)
+	for since := time.Now(); err == nil && time.Since(since) < quiet; {
+		if err := sleep(ctx, operatePause); err != nil {
+			return nil // a busy machine: the oracle is told of changes
+		}
+		var now map[uint16]uint64
+		if now, err = f.terms(ctx); err == nil && !maps.Equal(before, now) {
+			before, since = now, time.Now()
+		}
+	}
+	return err
+}
+
 // shards is how many there are; an error if nobody tells.
 func (f *fleet) shards(ctx context.Context) (int, error) {
 	s, err := f.cluster.Status(ctx)
@@ -190,16 +230,18 @@ func (f *fleet) shards(ctx context.Context) (int, error) {
 }
 
 // operate runs "entrepot cluster ARGS" against any node that runs, until it works
-// or ctx ends: what an operator would do who knows that something is broken.
+// or ctx ends, and gives its standard output: what an operator would do who knows that something is broken.
 func (f *fleet) operate(ctx context.Context, args ...string) (out []byte, err error) {
 	for {
 		if n := f.someNode(); n != nil {
 			cmd := exec.CommandContext(ctx, f.binary, append(append([]string{"cluster"}, args...), "--http", n.HTTP, "--timeout", "20s")...)
-			out, err = cmd.CombinedOutput()
-			if err == nil {
+			cmd.Env = append(os.Environ(), "ENTREPOT_USER="+n.User, "ENTREPOT_PASSWORD="+n.Password)
+			var progress bytes.Buffer
+			cmd.Stderr = &progress
+			if out, err = cmd.Output(); err == nil {
 				return out, nil
 			}
-			err = fmt.Errorf("%v: %w: %s", cmd.Args[1:], err, out)
+			err = fmt.Errorf("%v: %w: %s", cmd.Args[1:], err, bytes.TrimSpace(progress.Bytes()))
 		}
 		select {
 		case <-ctx.Done():
@@ -238,14 +280,15 @@ func (f *fleet) replace(old *brokerproc.Node) (*brokerproc.Node, error) {
 }
 
 // close kills what runs.
-func (f *fleet) close() {
+func (f *fleet) close() error {
 	for _, n := range f.nodes() {
 		f.kill(n)
 	}
+	defer f.log.close()
 	if f.network != nil {
-		f.network.close()
+		return f.network.close()
 	}
-	f.log.close()
+	return nil
 }
 
 // logs are the nodes' outputs, one file for each.

@@ -38,6 +38,7 @@ type settings struct {
 	duration time.Duration
 	seed     uint64
 	nodes    int
+	network  string // see newNetwork
 	faults   string // empty: all
 	binary   string
 	dir      string
@@ -76,6 +77,7 @@ func main() {
 	flag.DurationVar(&s.duration, "duration", 15*time.Minute, "time in which things go wrong; healing and draining come after")
 	flag.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "seed of all random choices")
 	flag.IntVar(&s.nodes, "nodes", 3, "nodes of the cluster; 1: a standalone broker")
+	flag.StringVar(&s.network, "network", onLoopback, "what the nodes talk over: "+onLoopback+" (proxies, works everywhere) or "+inNamespaces+" (each node in a network namespace: Linux, root)")
 	flag.StringVar(&s.faults, "faults", "", "only these, comma-separated: "+strings.Join(faultNames(), ", "))
 	flag.StringVar(&s.binary, "binary", "", "entrepot binary (default: built from this checkout)")
 	flag.StringVar(&s.dir, "dir", "", "directory for data and logs (default: a new one in the temporary directory)")

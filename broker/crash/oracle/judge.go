@@ -33,16 +33,16 @@ func (o *Oracle) Delivered(d Delivery) bool {
 	o.judgeExistence(c, m)
 	o.judgeOrder(c, m)
 	o.judgeTTL(m, d)
-	if d.DeliveryCount < m.failed {
-		o.blame(CountFell, c.queue, d.ID, "delivery-count %d after %d confirmed failures", d.DeliveryCount, m.failed)
+	if least := o.failures(c, m); d.DeliveryCount < least {
+		o.blame(CountFell, c.queue, d.ID, "delivery-count %d after %d confirmed failures", d.DeliveryCount, least)
 	}
 	if m.deliveries > 0 {
 		o.report.Redelivered++
 	}
 	m.deliveries++
 	o.give(m, c, d.Consumer)
-	if m.settle == settleInDoubt && o.weather.cluster {
-		m.doubted = true // it may still be on its way
+	if m.settle != unsettled && o.weather.cluster {
+		m.doubted = true // that settle may still be on its way, or this delivery stale
 	}
 	if !o.mayBeStale(c, m) {
 		m.settle = unsettled // a settle that was in doubt did not happen
@@ -146,6 +146,7 @@ func (o *Oracle) Interim() Report {
 }
 
 func (o *Oracle) soFar() Report {
+	o.blameTentative()
 	r := o.report
 	r.Lives = o.life
 	r.Counts = maps.Clone(r.Counts)
@@ -154,5 +155,9 @@ func (o *Oracle) soFar() Report {
 }
 
 func (o *Oracle) blame(k Kind, queue string, id ID, format string, args ...any) {
-	o.report.add(Violation{Kind: k, Queue: queue, Message: id.String(), Life: o.life, Why: fmt.Sprintf(format, args...)})
+	report := &o.report
+	if o.weather.cluster && !o.weather.disturbed && fair[k] {
+		report = &o.weather.tentative
+	}
+	report.add(Violation{Kind: k, Queue: queue, Message: id.String(), Life: o.life, Why: fmt.Sprintf(format, args...)})
 }

@@ -106,8 +106,9 @@ type message struct {
 	// heldIn the life in which it got it.
 	holder Consumer
 	heldIn int
-	// failed counts confirmed Fail outcomes: a lower bound of delivery-count.
-	failed     uint32
+	// failed has the tick of every confirmed Fail outcome: their number is a lower
+	// bound of delivery-count.
+	failed     []uint64
 	deliveries int
 	// returned is when it was last given back.
 	returned time.Time
@@ -134,7 +135,7 @@ type Oracle struct {
 	life      int
 	stopping  bool
 	weather   weather
-	tick      uint64 // grows with every attach and every confirmed settle
+	tick      uint64 // grows with every attach and every confirmed outcome
 	messages  map[ID]*message
 	consumers map[Consumer]*consumer
 	// ordered is since when nothing goes back to its place unseen, but for what
@@ -260,12 +261,12 @@ func (o *Oracle) Settled(id ID, out Outcome) {
 	defer o.mu.Unlock()
 	m := o.messages[id]
 	o.report.Settled++
+	o.tick++
 	if out.removes() {
-		o.tick++
 		m.settle, m.confirmed = settleConfirmed, o.tick
 	}
 	if out == Fail {
-		m.failed++
+		m.failed = append(m.failed, o.tick)
 	}
 }
 

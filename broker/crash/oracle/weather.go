@@ -1,6 +1,9 @@
 package oracle
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A cluster's clients live on while nodes and network fail, so nobody can say of a
 // moment that nothing from before it is still on its way. What the broker may do
@@ -21,6 +24,11 @@ import "time"
 // to another consumer, because nodes keep what they could not hand to a leader.
 // Such a message is not missed at the end.
 //
+// Leaders may change in calm weather too: a busy machine misses heartbeats, and a
+// cluster gives every node its share of leaderships again. What is found in calm
+// weather is therefore blamed only when the weather turns, and not if the harness
+// has seen a change of leaders by then (Shaken).
+//
 // What must hold in any weather: no accepted message is lost, none is invented, a
 // count of failures does not fall. And a queue that nobody consumes in bad weather
 // tells all in good: a message that was stored twice or in the wrong order there
@@ -29,7 +37,11 @@ type weather struct {
 	cluster   bool
 	disturbed bool
 	longest   time.Duration // that a fault may hold up a delivery
+	tentative Report        // what was found since it is calm, of the kinds that it excludes
 }
+
+// fair are what only calm weather excludes.
+var fair = map[Kind]bool{Resurrected: true, Disorder: true, Shared: true, Late: true, CountFell: true}
 
 // settleMargin is how long what is given back may take to come again although
 // others were first: in calm weather, too.
@@ -48,9 +60,28 @@ func (o *Oracle) Disturb() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.weather.disturbed {
+		o.blameTentative()
 		o.weather.disturbed = true
 		o.life++
 	}
+}
+
+// Shaken says that leaders have changed since the weather is calm: what was found
+// since then may be due to that, and is counted as stale.
+func (o *Oracle) Shaken() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.report.Shaken++
+	for _, n := range o.weather.tentative.Counts {
+		o.report.Stale += n
+	}
+	o.weather.tentative = Report{}
+}
+
+// blameTentative: nothing excuses what was found in this calm.
+func (o *Oracle) blameTentative() {
+	o.report.merge(&o.weather.tentative)
+	o.weather.tentative = Report{}
 }
 
 // Calm says that all faults have been healed for so long that whatever was on its
@@ -75,6 +106,16 @@ func (o *Oracle) Calm() {
 // was confirmed can have been on its way since before that.
 func (o *Oracle) mayBeStale(c *consumer, m *message) bool {
 	return m.settle == settleConfirmed && o.weather.disturbed && c.attached < m.confirmed
+}
+
+// failures is how many failures of a message a delivery to c must know of: in bad
+// weather, those that were confirmed before the link was there.
+func (o *Oracle) failures(c *consumer, m *message) uint32 {
+	known := len(m.failed)
+	if o.weather.disturbed {
+		known, _ = slices.BinarySearch(m.failed, c.attached)
+	}
+	return uint32(known)
 }
 
 // delay is what may hold up a delivery now.

@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/go-amqp"
 
 	"entrepot/broker/crash/oracle"
+	"entrepot/protocol/amqp/wire"
 )
 
 // settlers is how many outcomes a consumer may have waiting for confirmation.
@@ -22,6 +23,7 @@ type Consumer struct {
 	Plan   *Plan
 	Oracle *oracle.Oracle
 	Random *rand.Rand // of the receiving goroutine only
+	Login  Login
 	// Quiet ends it when nothing has come for so long. 0: it goes on.
 	Quiet time.Duration
 	// AttachLimit is how long it may take to get a link; 0: for ever.
@@ -43,17 +45,20 @@ func (c *Consumer) Run(ctx context.Context, addr string) {
 func (c *Consumer) AttachOnce(ctx context.Context, addr string) error {
 	attaching, attached := limited(ctx, c.AttachLimit)
 	defer attached()
-	socket, err := new(net.Dialer).DialContext(attaching, "tcp", addr)
+	plain, err := new(net.Dialer).DialContext(attaching, "tcp", addr)
 	if err != nil {
 		return err
 	}
+	socket := newAnswers(plain)
 	defer socket.Close()
-	conn, session, err := dialOver(attaching, socket)
+	conn, session, err := dialOver(attaching, socket, c.Login)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	receiver, err := session.NewReceiver(attaching, c.Plan.Address, &amqp.ReceiverOptions{
+	link := &link{Consumer: c, socket: socket, name: c.Oracle.Attached(c.Plan.Address)} // first: what comes is younger
+	defer c.Oracle.Detached(link.name)                                                  // before the connection is closed
+	link.receiver, err = session.NewReceiver(attaching, c.Plan.Address, &amqp.ReceiverOptions{
 		Credit: c.Plan.Credit,
 		// The broker settles second: only so is a settle ever confirmed
 		// [amqp-transport 2.6.12].
@@ -62,15 +67,14 @@ func (c *Consumer) AttachOnce(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	link := &link{Consumer: c, name: c.Oracle.Attached(c.Plan.Address), receiver: receiver}
-	defer c.Oracle.Detached(link.name) // before the connection is closed
-	return link.consume(ctx, socket)
+	return link.consume(ctx)
 }
 
 // link is a consumer while it is attached.
 type link struct {
 	*Consumer
 	name     oracle.Consumer
+	socket   *answers
 	receiver *amqp.Receiver
 }
 
@@ -83,7 +87,7 @@ type decided struct {
 
 // consume receives in order in this goroutine, and settles in others, because
 // each of those waits for its confirmation.
-func (l *link) consume(ctx context.Context, socket net.Conn) error {
+func (l *link) consume(ctx context.Context) error {
 	work := make(chan decided)
 	var settling sync.WaitGroup
 	for range settlers {
@@ -106,7 +110,7 @@ func (l *link) consume(ctx context.Context, socket net.Conn) error {
 		}
 		if l.Random.Float64() < l.Plan.Vanish {
 			l.Oracle.Detached(l.name) // first: the broker may act on the next line at once
-			socket.Close()
+			l.socket.Close()
 			return errVanished
 		}
 	}
@@ -157,9 +161,15 @@ func (l *link) settle(ctx context.Context, d decided) {
 	if !l.Oracle.Settling(l.name, d.id, d.out) {
 		return
 	}
-	if l.dispose(ctx, d) == nil {
+	if l.dispose(ctx, d) == nil && l.socket.agreed(d.msg.DeliveryTag, states[d.out]) {
 		l.Oracle.Settled(d.id, d.out)
 	}
+}
+
+// states are the outcomes on the wire.
+var states = map[oracle.Outcome]wire.StateKind{
+	oracle.Accept: wire.StateAccepted, oracle.Reject: wire.StateRejected,
+	oracle.Release: wire.StateReleased, oracle.Fail: wire.StateModified,
 }
 
 func (l *link) dispose(ctx context.Context, d decided) error {

@@ -12,20 +12,20 @@ import (
 
 // wire is a connection from n1 to n2 through a network, both of its ends.
 type wire struct {
-	*network
+	*proxies
 	dialled, accepted net.Conn
 }
 
 func newWire(t *testing.T) *wire {
 	t.Helper()
-	n := newNetwork(func(int) string { return "n1" })
-	t.Cleanup(n.close)
+	n := newProxies(func(int) string { return "n1" })
+	t.Cleanup(func() { require.NoError(t, n.close()) })
 	real, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { real.Close() })
 	address, err := n.publish("n2", real.Addr().String())
 	require.NoError(t, err)
-	w := &wire{network: n}
+	w := &wire{proxies: n}
 	w.dialled, err = net.Dial("tcp", address)
 	require.NoError(t, err)
 	w.accepted, err = real.Accept()
@@ -68,7 +68,7 @@ func TestAShutGateHoldsOneDirectionBack(t *testing.T) {
 	silent(t, w.accepted)
 	say(t, w.accepted, "back")
 	come(t, w.dialled, "back")
-	w.heal()
+	require.NoError(t, w.heal())
 	come(t, w.accepted, "there")
 }
 
@@ -78,7 +78,7 @@ func TestAnEndIsHeldBackToo(t *testing.T) {
 	say(t, w.dialled, "last words")
 	require.NoError(t, w.dialled.Close())
 	silent(t, w.accepted)
-	w.heal()
+	require.NoError(t, w.heal())
 	come(t, w.accepted, "last words")
 	_, err := w.accepted.Read(make([]byte, 1))
 	require.Error(t, err)
@@ -93,7 +93,7 @@ func TestNoConnectionIsMadeThroughAShutGate(t *testing.T) {
 	defer late.Close()
 	silent(t, late)
 	require.Len(t, w.carried, 1, "the one that was there before")
-	w.heal()
+	require.NoError(t, w.heal())
 	require.Eventually(t, func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
