@@ -44,13 +44,13 @@ const (
 
 // FromSeed draws a world. Most have three nodes and all faults.
 func FromSeed(seed uint64) Options {
-	r := rand.New(rand.NewPCG(seed, 0x0b71))
+	r := rand.New(rand.NewPCG(seed*0x9e3779b97f4a7c15, 0x0b71)) // neighbours differ in all bits
 	o := Options{
 		Nodes:     []int{3, 3, 3, 3, 3, 3, 1, 5}[r.IntN(8)],
 		Queues:    1 + r.IntN(4),
 		Producers: 1 + r.IntN(4),
 		Consumers: 1 + r.IntN(4),
-		Safety:    time.Duration(20+r.IntN(60)) * time.Second,
+		Safety:    time.Duration(15+r.IntN(30)) * time.Second,
 		Pace:      time.Duration(500+r.IntN(5000)) * time.Millisecond,
 		TTLs:      r.IntN(3) == 0,
 		Small:     r.IntN(3) == 0,

@@ -59,7 +59,7 @@ const (
 )
 
 func (l *sendingLink) run(ctx context.Context) {
-	count, window, rest := 1+l.random.IntN(200), 1+l.random.IntN(32), 5*time.Millisecond
+	count, window, rest := 1+l.random.IntN(100), 1+l.random.IntN(32), 100*time.Millisecond
 	if l.options.Small {
 		count, window, rest = 1+l.random.IntN(4), 1+l.random.IntN(3), 5*time.Second
 	}
