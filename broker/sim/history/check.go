@@ -95,11 +95,13 @@ func (c *checker) expired(d *Delivery) {
 	}
 }
 
-// counted: every failed delivery that was confirmed is in the count.
+// counted: every failed delivery that was confirmed is in the count, for ever. While
+// leaders change, a message may be with two consumers; what one of them says is then
+// confirmed and need not count, so only what was said before is held against a count.
 func (c *checker) counted(d *Delivery) {
 	var failed uint32
 	for _, other := range c.perID[d.ID] {
-		if other.Outcome == Fail && !other.Settled.IsZero() && other.Settled.Before(d.Since) {
+		if other.Outcome == Fail && !other.Settled.IsZero() && other.Settled.Before(d.Since) && c.calm(other.Settled) {
 			failed++
 		}
 	}
