@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"entrepot/broker/sim/history"
@@ -52,7 +51,7 @@ func Run(t *testing.T, seed uint64, o Options) Report {
 	t.Helper()
 	var w *world
 	var virtual time.Duration
-	synctest.Test(t, func(*testing.T) {
+	inBubble(t, func() {
 		start := time.Now()
 		w = newWorld(seed, o)
 		w.live()
