@@ -2,6 +2,7 @@ package house
 
 import (
 	"go/ast"
+	"strings"
 	"testing"
 )
 
@@ -54,22 +55,53 @@ func TestPureRoomsHaveNoIOAndNoClock(t *testing.T) {
 }
 
 // A test that sleeps is slow when the machine is fast, and fails when it is
-// slow. In virtual time sleeping is free.
+// slow. In virtual time sleeping is free: in what is given to synctest.Test or to a
+// function that calls it, and in helpers whose comment says that they are for use
+// "in a bubble".
 func TestTestsDoNotSleep(t *testing.T) {
+	bubbles := bubbleMakers(t)
 	for _, s := range sources(t) {
 		if !s.isTest() {
 			continue
 		}
 		ast.Inspect(s.file, func(n ast.Node) bool {
-			if call, ok := n.(*ast.CallExpr); ok && isCall(call, "synctest", "Test") {
+			if f, ok := n.(*ast.FuncDecl); ok && strings.Contains(f.Doc.Text(), "in a bubble") {
+				return false
+			}
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			if maker, ok := call.Fun.(*ast.Ident); isCall(call, "synctest", "Test") || ok && bubbles[s.room()+"."+maker.Name] {
 				return false // a bubble with a clock of its own
 			}
-			if call, ok := n.(*ast.CallExpr); ok && isCall(call, "time", "Sleep") {
+			if isCall(call, "time", "Sleep") {
 				t.Errorf("%s: no time.Sleep in a test: wait for the event itself (a channel, require.Eventually), or run in testing/synctest", s.at(call))
 			}
 			return true
 		})
 	}
+}
+
+// bubbleMakers are the functions of tests, "room.name", that run what they are given
+// in a bubble.
+func bubbleMakers(t *testing.T) map[string]bool {
+	makers := map[string]bool{}
+	for _, s := range sources(t) {
+		for _, d := range s.file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || !s.isTest() || f.Recv != nil {
+				continue
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				if call, ok := n.(*ast.CallExpr); ok && isCall(call, "synctest", "Test") {
+					makers[s.room()+"."+f.Name.Name] = true
+				}
+				return true
+			})
+		}
+	}
+	return makers
 }
 
 // What runs because a package is imported can't be configured, ordered or

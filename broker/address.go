@@ -35,6 +35,13 @@ func (a *address) ref() queueRef { return queueRef{a.shard.id, a.id} }
 
 func (a *address) limits() *queue.Limits { return a.narrow.Load() }
 
+// lost: the queue is no more, which this node has not heard of: its replica was
+// fed from a stream meanwhile, which tells what is and not what was.
+func (a *address) lost() {
+	b := a.shard.broker
+	b.goAside(func() { b.directory.queueDeleted(a.ref()) })
+}
+
 // narrowBy sets the limits from the policy and what was declared.
 func (a *address) narrowBy(declared queue.Limits) {
 	limits := a.policy.Limits.Narrow(declared)

@@ -101,16 +101,18 @@ func (b *Broker) Queues(_ context.Context, prefix, after string, limit int) (adm
 }
 
 // list gives up to limit queues of all shards in the order of their names.
-func (b *Broker) list(prefix, after string, limit int) ([]journal.Declared, error) {
-	var all []journal.Declared
+func (b *Broker) list(prefix, after string, limit int) ([]found, error) {
+	var all []found
 	for _, s := range b.shards() {
 		rows, err := s.journal.List(prefix, after, limit)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, rows...)
+		for _, row := range rows {
+			all = append(all, found{row, s})
+		}
 	}
-	slices.SortFunc(all, func(x, y journal.Declared) int { return strings.Compare(x.Name, y.Name) })
+	slices.SortFunc(all, func(x, y found) int { return strings.Compare(x.Name, y.Name) })
 	return all[:min(limit, len(all))], nil
 }
 
@@ -120,7 +122,7 @@ func (b *Broker) Queue(_ context.Context, name string) (admin.Queue, error) {
 	if err != nil {
 		return admin.Queue{}, err
 	}
-	return b.describe(&q.Declared)
+	return b.describe(q)
 }
 
 // found is a queue's row and where it is.
@@ -150,7 +152,7 @@ func (b *Broker) lookup(name string) (*found, error) {
 }
 
 // describe shows a queue.
-func (b *Broker) describe(row *journal.Declared) (admin.Queue, error) {
+func (b *Broker) describe(row *found) (admin.Queue, error) {
 	policy := b.directory.policy(row.Name)
 	declared, err := decodeSpec(row.Spec)
 	if err != nil {
@@ -158,6 +160,7 @@ func (b *Broker) describe(row *journal.Declared) (admin.Queue, error) {
 	}
 	q := admin.Queue{
 		Name:      row.Name,
+		Shard:     row.shard.id,
 		Messages:  row.State.Count,
 		Bytes:     row.State.Bytes,
 		Policy:    policy.Pattern.String(),

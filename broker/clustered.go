@@ -134,7 +134,7 @@ func (b *Broker) startShards(ctx context.Context) error {
 	}
 	b.askSeats()
 	if b.clustered() {
-		return nil // producers wait for a leader, and so does Ready
+		return b.awaitRecord(ctx) // a leader is waited for by producers, and by Ready
 	}
 	for _, s := range list {
 		select {
@@ -143,6 +143,24 @@ func (b *Broker) startShards(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(startTimeout):
 			return errors.New("broker: no leader was elected in time")
+		}
+	}
+	return nil
+}
+
+// recordLook is how often a new node looks whether the cluster has it on record.
+const recordLook = 20 * time.Millisecond
+
+// awaitRecord waits until the cluster would know this node again: what a client was
+// promised before could be forgotten with the disk, and nobody would notice.
+func (b *Broker) awaitRecord(ctx context.Context) error {
+	ticker := time.NewTicker(recordLook)
+	defer ticker.Stop()
+	for !b.cluster.Ready() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	return nil

@@ -39,7 +39,7 @@ func (b *Broker) appendQueueMetrics(list []admin.QueueMetrics, p *queue.Policy) 
 				return list
 			}
 			if b.directory.policy(rows[i].Name) == p {
-				list = append(list, b.metricsOf(&rows[i]))
+				list = append(list, b.metricsOf(&rows[i].Declared))
 			}
 		}
 		if len(rows) < page {

@@ -239,6 +239,9 @@ func (p *producer) verdict(reply queue.Reply, err error) wire.DeliveryState {
 	case errors.Is(err, cluster.ErrUnknownOutcome):
 		p.conn.broker.metrics.refused("outcome-unknown")
 		return wire.DeliveryState{Kind: wire.StateModified, Modified: wire.Modified{DeliveryFailed: true}}
+	case err == nil && reply.Status == queue.NoQueue:
+		p.addr.lost()
+		fallthrough
 	case err != nil, reply.Status != queue.OK: // certainly not stored
 		p.conn.broker.metrics.refused("unavailable")
 		return wire.DeliveryState{Kind: wire.StateReleased}

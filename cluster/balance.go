@@ -55,11 +55,11 @@ type move struct {
 // balanceOnce hands over what others should lead, if they have been connected for
 // at least settled.
 func (n *Node) balanceOnce(ctx context.Context, settled time.Duration) (done balanceReply) {
-	leaders := n.leaders()
 	for _, r := range n.allReplicas() {
 		if !r.group.Leader() {
 			continue
 		}
+		leaders := n.leaders(r.shard)
 		to := preferred(r.shard, leaders)
 		if slices.Contains(leaders, n.cfg.ID) && (to == n.cfg.ID || !n.steady(to, settled)) {
 			continue

@@ -67,6 +67,7 @@ type Batcher struct {
 	// keeps the cutting of the next pack for itself.
 	holding bool
 	stalled bool // the leader takes none: wait for the timer, see stall
+	probing bool // it did not take the last one: one at a time
 	paused  bool // the lead is being handed over
 	busy    bool // the last pack told was a big one: step back before the next
 

@@ -329,3 +329,13 @@ func TestRecordsAllocateNothing(t *testing.T) {
 type silent struct{}
 
 func (*silent) Done([]uint64, []queue.Reply, error) {}
+
+// A node that does not lead knows the time no better than we do.
+func TestOnlyTheLeaderTellsTheTime(t *testing.T) {
+	b := newFakeRaft(1).b
+	before := b.clock.millis()
+	b.answered(answer{status: answerNotTaken})
+	require.GreaterOrEqual(t, b.clock.millis(), before)
+	b.answered(answer{status: answerFresh, nowMillis: before + 5000})
+	require.GreaterOrEqual(t, b.clock.millis(), before+5000)
+}

@@ -150,7 +150,7 @@ func (r *replica) transfer(ctx context.Context, st shardReply, to string) error 
 	case to == st.Leader:
 		return nil
 	case to == "":
-		if to = r.node.successor(st); to == "" {
+		if to = r.node.successor(r.shard, st); to == "" {
 			return fmt.Errorf("%w: shard %d has no other voter that has caught up", ErrConflict, r.shard)
 		}
 	case !st.voter(to):
@@ -162,7 +162,19 @@ func (r *replica) transfer(ctx context.Context, st shardReply, to string) error 
 	if err != nil && !errors.Is(err, ErrNotLeader) && !errors.Is(err, ErrStopped) {
 		return fmt.Errorf("%w: shard %d to %s: %v", ErrUnavailable, r.shard, to, err)
 	}
+	if err == nil {
+		r.untilFollowing(ctx)
+	}
 	return err
+}
+
+// untilFollowing waits a moment until the group's owner has been told that the lead
+// is gone.
+func (r *replica) untilFollowing(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for r.group.Leader() && r.node.pause(ctx, time.Millisecond) == nil {
+	}
 }
 
 // closeBehind is how many entries a successor may lack: they are sent while the
@@ -171,31 +183,25 @@ const closeBehind = 1024
 
 // successor is the voter that should lead instead of this node: of those that may
 // lead, who has most of the log, the first by id among equals. "" if there is none.
-func (n *Node) successor(st shardReply) string {
+func (n *Node) successor(shard uint16, st shardReply) string {
 	var best FollowerStat
 	for _, f := range st.Followers {
-		if f.Voter && st.answers(f.ID) && !f.Streaming && n.mayLead(f.ID) && (best.ID == "" || f.Match > best.Match) {
+		if f.Voter && st.answers(f.ID) && !f.Streaming && n.mayLead(f.ID, shard) && (best.ID == "" || f.Match > best.Match) {
 			best = f
 		}
 	}
 	return best.ID
 }
 
-// mayLead: a node is a member that is not to be spared.
-func (n *Node) mayLead(id string) bool {
+// mayLead: a node is a member that is not to be spared, and its replica is whole.
+func (n *Node) mayLead(id string, shard uint16) bool {
 	m := n.current.Load().members[id]
 	said, met := n.said(id)
-	return m.State == memberVoter && met && !said.leaving && !m.drained(said.incarnation) && !(id == n.cfg.ID && n.isLeaving())
+	return m.State == memberVoter && met && !said.leaving && !m.drained(said.incarnation) && !slices.Contains(said.Held, shard)
 }
 
-func (n *Node) isLeaving() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.leaving
-}
-
-// leaders are the members that may lead, sorted.
-func (n *Node) leaders() []string {
+// leaders are the members that may lead a shard, sorted.
+func (n *Node) leaders(shard uint16) []string {
 	v := n.current.Load()
-	return slices.DeleteFunc(v.active(), func(id string) bool { return !n.mayLead(id) })
+	return slices.DeleteFunc(v.active(), func(id string) bool { return !n.mayLead(id, shard) })
 }

@@ -60,6 +60,7 @@ type sight struct {
 // forming is a node that is of no cluster yet. It decides; Node.Form does.
 type forming struct {
 	self, data  string
+	removed     bool     // from the cluster, as far as this node knows
 	voters      []string // sorted
 	shards      int      // to found with
 	shardsGiven bool     // by the operator
@@ -130,9 +131,9 @@ func (f *forming) enter(c *charter) step {
 	switch {
 	case f.shardsGiven && c.Shards != f.shards:
 		return step{kind: stepRefuse, reason: fmt.Sprintf("the cluster was founded with %d shards, which can't be changed, and this node was given %d", c.Shards, f.shards)}
-	case founder && data == f.data:
+	case founder && data == f.data && !f.removed:
 		return step{kind: stepAdopt, charter: c}
-	case founder:
+	case founder && data != f.data:
 		return step{kind: stepRefuse, reason: fmt.Sprintf("%s is one of the cluster's founders, with other data: it was wiped, or started on another directory. It may have forgotten what it promised, so it can't come back under this id: remove %s and add the node under a new id", f.self, f.self)}
 	}
 	return step{kind: stepJoin, charter: c}
@@ -177,7 +178,7 @@ func (n *Node) Form(ctx context.Context) (Formation, error) {
 	n.address(view{}, time.Now())
 	f := &forming{
 		self: n.cfg.ID, data: n.identity().Data, voters: n.voters, shards: n.shards(),
-		shardsGiven: n.cfg.Shards != 0, grace: n.cfg.FormGrace,
+		shardsGiven: n.cfg.Shards != 0, grace: n.cfg.FormGrace, removed: n.identity().Removed,
 	}
 	for !n.identity().Member {
 		if err := n.formOnce(ctx, f); err != nil {
@@ -257,6 +258,7 @@ func (n *Node) handleWho(context.Context, string, struct{}) (sight, error) {
 
 // become makes this node a member, durably.
 func (n *Node) become(c *charter, level uint32) error {
+	n.peers.forgive() // what they said before counts no more
 	return n.changeIdentity(func(id *identity) {
 		id.Char, id.Member, id.Removed, id.Ballot, id.Vote = c, true, false, ballot{}, nil
 		id.Level = max(id.Level, level)

@@ -30,7 +30,7 @@ import (
 //	node, seq  the pack's origin
 //	status     what became of it
 //	index      of the entry that says so, 0 if there is none
-//	now        the leader's time, Unix milliseconds
+//	now        the leader's time, Unix milliseconds; of no meaning if it does not lead
 //	replies    of queue.AppendReplies, if the pack is fresh and they say anything
 const (
 	packHeadLen = headerLen + 8

@@ -94,7 +94,7 @@ func (r *fakeReplica) OriginSeq(node uint64) (uint64, bool) {
 	return last, known
 }
 
-// Apply answers every record with a reply that names its payload's place.
+// Apply answers every record with a reply that names its payload's place; for use in a bubble.
 func (r *fakeReplica) Apply(index uint64, data []byte) (Result, error) {
 	if r.pause > 0 {
 		time.Sleep(r.pause)
@@ -149,6 +149,7 @@ type slowReader struct {
 	perByte time.Duration
 }
 
+// Read implements io.Reader; for use in a bubble.
 func (s *slowReader) Read(p []byte) (int, error) {
 	if s.perByte > 0 {
 		p = p[:min(len(p), 1000)]
@@ -292,7 +293,7 @@ func (w *groupWorld) kill(id string) {
 	m.fsm.crash()
 }
 
-// leader waits until one of the running nodes leads, and its lease holds.
+// leader waits, in a bubble, until one of the running nodes leads, and its lease holds.
 func (w *groupWorld) leader() *groupMember {
 	w.t.Helper()
 	for range 600 {
@@ -319,7 +320,7 @@ func (w *groupWorld) follower() *groupMember {
 	return nil
 }
 
-// settle waits until all running nodes have applied the same, and returns it.
+// settle waits, in a bubble, until all running nodes have applied the same, and returns it.
 func (w *groupWorld) settle() []string {
 	w.t.Helper()
 	for range 600 {

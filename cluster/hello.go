@@ -24,6 +24,8 @@ type hello struct {
 	Address string `json:"address"`
 	Level   uint32 `json:"level"`
 	Release string `json:"release"`
+	// Held are the shards whose replica is being repaired.
+	Held []uint16 `json:"held,omitempty"`
 }
 
 const helloVersion = 1
@@ -93,7 +95,7 @@ func (n *Node) helloBytes() []byte {
 	id := n.identity()
 	h := hello{
 		Version: helloVersion, Node: n.cfg.ID, Data: id.Data, Address: n.cfg.Advertise,
-		Level: n.cfg.KnownLevel, Release: n.cfg.Release,
+		Level: n.cfg.KnownLevel, Release: n.cfg.Release, Held: n.heldShards(),
 	}
 	if id.Member || id.Removed {
 		h.Cluster = id.Char.Cluster

@@ -139,9 +139,11 @@ func foundingSettings(c *charter) []setting {
 // said is the last hello of a peer, or this node's own.
 func (n *Node) said(id string) (metPeer, bool) {
 	if id == n.cfg.ID {
+		n.mu.Lock()
+		defer n.mu.Unlock()
 		return metPeer{hello: hello{
-			Node: n.cfg.ID, Data: n.identity().Data, Address: n.cfg.Advertise, Level: n.cfg.KnownLevel,
-		}, incarnation: n.incarnation}, true
+			Node: n.cfg.ID, Data: n.id.Data, Address: n.cfg.Advertise, Level: n.cfg.KnownLevel,
+		}, incarnation: n.incarnation, leaving: n.leaving}, true
 	}
 	return n.peers.get(id)
 }
@@ -234,9 +236,9 @@ func (n *Node) memberAddresses() map[string]string {
 	return all
 }
 
-// checkRemoved ends a node that the cluster has removed: its own copy of the
-// settings says so, or, because it was cut off before it could, a majority of the
-// others does.
+// checkRemoved ends a node that the cluster has removed: a majority of the others
+// refuses it for that. Its own copy of the settings may not say so, because it is cut
+// off, or may still say so when it was added again.
 func (n *Node) checkRemoved(v view) {
 	if v.charter == nil {
 		return
@@ -248,7 +250,7 @@ func (n *Node) checkRemoved(v view) {
 			votes++
 		}
 	}
-	if v.members[n.cfg.ID].State != memberRemoved && (len(others) == 0 || votes < majority(len(others))) {
+	if len(others) == 0 || votes < majority(len(others)) {
 		return
 	}
 	err := fmt.Errorf("%w: %s was removed from the cluster", ErrRefused, n.cfg.ID)

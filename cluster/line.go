@@ -94,13 +94,13 @@ func (b *Batcher) rewind() {
 	}
 	b.epoch++
 	b.next, b.flying = 0, 0
-	b.storing, b.holding, b.stalled = nil, false, false
+	b.storing, b.holding, b.stalled, b.probing = nil, false, false, false
 }
 
 // stall rewinds and lets the line rest before it sends again. REQUIRES: b.mu.
 func (b *Batcher) stall() {
 	b.rewind()
-	b.stalled = true
+	b.stalled, b.probing = true, true
 	epoch := b.epoch
 	b.later(stallTime, func() {
 		b.mu.Lock()
@@ -165,6 +165,8 @@ func (b *Batcher) mayFly(fresh bool) bool {
 	switch {
 	case b.route.local:
 		return !b.holding && b.storing == nil && b.flying < b.limits.outstanding
+	case b.probing: // the leader took none: see whether it takes one
+		return b.flying == 0
 	case fresh && len(b.full) == 0:
 		return b.flying < remoteSmall
 	}
@@ -278,12 +280,15 @@ func (b *Batcher) claim(p *Pack) {
 
 // answered is told what the leader says about a pack that was sent to it.
 func (b *Batcher) answered(a answer) {
-	b.clock.heard(a.nowMillis)
+	if a.status != answerNotTaken { // else it is not the leader's time
+		b.clock.heard(a.nowMillis)
+	}
 	b.mu.Lock()
 	p := b.find(a.origin)
 	switch {
 	case p == nil:
 	case a.status == answerFresh:
+		b.probing = false
 		b.claim(p)
 		b.toldAt = max(b.toldAt, a.index)
 		b.busy = p.records > fewRecords
@@ -292,6 +297,7 @@ func (b *Batcher) answered(a answer) {
 		b.wakeCutter()
 		return
 	case a.status == answerDuplicate:
+		b.probing = false
 		b.land(p)
 		p.landed = true
 	case a.epoch == b.epoch: // not taken, or a gap before it

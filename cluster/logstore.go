@@ -34,7 +34,9 @@ type logStore struct {
 	// keepFrom is the index from which on entries must stay for a follower that is
 	// being fed, 0: none.
 	keepFrom func() uint64
-	failed   func(error) // told of the first failed write
+	// awaitMending waits for mendPause; false: there is nobody who mends.
+	awaitMending func() bool
+	failed       func(error) // told of the first failed write
 
 	// writes orders appends and deletions, as journal.Log asks for. A prefix
 	// deletion is not synced, so an append waits for it only some microseconds.
@@ -55,8 +57,23 @@ func (s *logStore) LastIndex() (uint64, error) { return s.log.Last(), nil }
 func (s *logStore) IsMonotonic() bool { return true }
 
 // GetLog reads one entry. Raft panics on every error but ErrLogNotFound, so
-// damage is kept for Start to report.
+// damage is kept for Start to report, and in a running group with peers waited for:
+// the journal has told of it, and the entry is being fetched from another replica.
 func (s *logStore) GetLog(index uint64, l *raft.Log) error {
+	err := s.read(index, l)
+	for n := 0; err != nil && err != raft.ErrLogNotFound && n < mendTries && s.awaitMending(); n++ {
+		err = s.read(index, l)
+	}
+	return err
+}
+
+// mendTries times mendPause are what is waited for a damaged entry to be replaced.
+const (
+	mendTries = 50
+	mendPause = 100 * time.Millisecond
+)
+
+func (s *logStore) read(index uint64, l *raft.Log) error {
 	var e journal.Entry
 	switch err := s.log.Get(index, &e); {
 	case errors.Is(err, journal.ErrNotFound):

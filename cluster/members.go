@@ -101,25 +101,47 @@ func (g *Group) Transfer(ctx context.Context, to string) error {
 	if !g.Leader() || term == 0 {
 		return ErrNotLeader
 	}
+	to, err := g.successor(to)
+	if err != nil {
+		return err
+	}
 	g.intake.hold()
 	g.batcher.pause(true)
 	defer g.batcher.pause(false)
 	defer g.intake.release()
-	if err := g.barrier(ctx); err != nil {
+	soon, cancel := context.WithTimeout(ctx, g.cfg.ElectionTimeout)
+	defer cancel()
+	if err := g.barrier(soon); err != nil {
 		return err
 	}
 	// The successor is elected without waiting for our lease.
 	g.lease.CompareAndSwap(term, 0)
-	err := g.wait(ctx, func() error {
-		if to == "" {
-			return g.raft.LeadershipTransfer().Error()
-		}
+	err = g.wait(ctx, func() error {
 		return g.raft.LeadershipTransferToServer(raft.ServerID(to), raft.ServerAddress(to)).Error()
 	})
 	if err != nil {
 		g.takeBack(term)
 	}
 	return err
+}
+
+// successor is who a lead can be handed to: the member itself, if it has a vote and has
+// been heard of, or the one whose log is longest. Raft would try with one that is
+// away, and take no proposals until it gives up.
+func (g *Group) successor(to string) (string, error) {
+	best := FollowerStat{}
+	for _, f := range g.Stats().Followers {
+		if !f.Voter || f.LastContact < 0 || f.LastContact > g.cfg.HeartbeatTimeout || to != "" && f.ID != to {
+			continue
+		}
+		if best.ID == "" || f.Match > best.Match {
+			best = f
+		}
+	}
+	if best.ID == "" {
+		return "", fmt.Errorf("cluster: shard %d: no voter %q can be reached to take the lead", g.cfg.Shard, to)
+	}
+	return best.ID, nil
 }
 
 // takeBack returns when Raft takes proposals again, or the lead is lost.

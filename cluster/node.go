@@ -137,6 +137,7 @@ const (
 	callSendState = "node/send-state"
 	callState     = "node/state" // a stream
 	callEntries   = "node/entries"
+	callHeld      = "node/held"
 )
 
 // OpenNode reads the identity of the data in cfg.Store and makes the mesh.
@@ -261,6 +262,7 @@ func (n *Node) openMesh() (err error) {
 	handle(n, callRepair, n.handleRepair)
 	handle(n, callSendState, n.handleSendState)
 	handle(n, callEntries, n.handleEntries)
+	handle(n, callHeld, n.handleHeld)
 	n.mesh.HandleStream(callState, n.takeState)
 	return nil
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -382,4 +383,26 @@ func tamperShard(t *testing.T, s *journal.Shard) {
 	b.Setting("tampered", []byte("yes"))
 	_, err := s.Apply(s.AppliedIndex()+1, b.Finish(1, queue.Origin{}))
 	require.NoError(t, err)
+}
+
+// A node that was removed and starts again waits, says so, and comes back with its
+// old data when it is added again.
+func TestARemovedNodeWaitsToBeAddedAgain(t *testing.T) {
+	inNodes(t, func(t *testing.T, r *nodeRig) {
+		r.form("n1", "n2", "n3")
+		require.NoError(t, r.nodes["n1"].Remove(r.within(time.Minute), "n3", RemoveOptions{}, nil))
+		n := r.nodes["n3"]
+		r.until("it knows", func() bool { n.mu.Lock(); defer n.mu.Unlock(); return n.fatal != nil })
+		require.Equal(t, NodeRefused, r.status("n3").Nodes[2].State)
+		r.stop("n3")
+		n = r.start("n3", three, nil)
+		r.until("it says so", func() bool { return strings.Contains(n.Waiting(), "was removed from the cluster") })
+		_, done := n.formError()
+		require.False(t, done)
+		require.NoError(t, r.nodes["n1"].Add(r.within(time.Minute), "n3", nodeAddress("n3"), nil))
+		r.untilReady("n3")
+		r.pass(time.Second)
+		require.Equal(t, HealthOK, r.status("n2").Health, r.status("n2").Problems)
+		require.Len(t, r.status("n2").Nodes, 3)
+	})
 }

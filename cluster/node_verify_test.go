@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
 	"entrepot/journal"
@@ -142,5 +143,71 @@ func TestDamageThatIsFoundLaterIsRepaired(t *testing.T) {
 		require.Len(t, l.Messages, 10)
 		require.Equal(t, messages, r.ready("n3", 1))
 		require.Nil(t, s.Damaged())
+	})
+}
+
+// What the leader says decides about a damaged log: entries that it has are
+// replaced, what it lacks is cut off, and nothing is cut off that it may have.
+func TestALogIsMendedByTheLeadersWord(t *testing.T) {
+	open := func() (*journal.Log, func()) {
+		s, err := journal.Open(journal.Options{Dir: "data", FS: vfs.NewMem()})
+		require.NoError(t, err)
+		log, err := s.Log(0)
+		require.NoError(t, err)
+		var entries []journal.Entry
+		for i := range uint64(5) {
+			entries = append(entries, journal.Entry{Index: i + 1, Term: 1, Data: []byte("old")})
+		}
+		require.NoError(t, log.Append(entries))
+		return log, func() { require.NoError(t, s.Close()) }
+	}
+	entry := func(i uint64) map[uint64]journal.Entry {
+		return map[uint64]journal.Entry{i: {Index: i, Term: 1, Data: []byte("new")}}
+	}
+	for _, c := range []struct {
+		why  string
+		k    testimony
+		at   uint64
+		done bool
+		last uint64
+	}{
+		{"replaced, the rest is the leader's too", testimony{entry(3), map[uint64]uint64{3: 1, 4: 1}, true, 5}, 3, true, 5},
+		{"the next one is another: cut off", testimony{entry(3), map[uint64]uint64{3: 1, 4: 2}, true, 9}, 3, true, 3},
+		{"the leader's log ends there", testimony{entry(3), map[uint64]uint64{3: 1}, true, 3}, 3, true, 3},
+		{"the leader's log ends before", testimony{nil, nil, true, 2}, 3, true, 2},
+		{"nobody said anything of it", testimony{nil, nil, true, 5}, 3, false, 5},
+		{"nobody said anything of the next", testimony{entry(3), map[uint64]uint64{3: 1}, true, 5}, 3, false, 5},
+		{"the last one", testimony{entry(5), map[uint64]uint64{5: 1}, true, 8}, 5, true, 5},
+	} {
+		log, end := open()
+		done, err := c.k.mend(log, c.at)
+		require.NoError(t, err, c.why)
+		require.Equal(t, c.done, done, c.why)
+		require.Equal(t, c.last, log.Last(), c.why)
+		if c.done && log.Last() >= c.at {
+			var e journal.Entry
+			require.NoError(t, log.Get(c.at, &e))
+			require.Equal(t, "new", string(e.Data), c.why)
+		}
+		end()
+	}
+}
+
+// While a replica is repaired it gets no lead.
+func TestAHeldReplicaIsSpared(t *testing.T) {
+	inNodes(t, func(t *testing.T, r *nodeRig) {
+		r.form("n1", "n2", "n3")
+		r.until("each leads one", func() bool {
+			return r.leader(0) == "n1" && r.leader(1) == "n2" && r.leader(2) == "n3"
+		})
+		r.nodes["n2"].replica(1).hold.stop() // as a repair that finds nobody would leave it
+		go r.nodes["n2"].replica(1).announce(true)
+		r.until("the others know", func() bool { return !r.nodes["n3"].mayLead("n2", 1) })
+		require.NoError(t, r.nodes["n1"].Transfer(r.within(time.Minute), 1, ""))
+		r.pass(30 * time.Second)
+		require.NotEqual(t, "n2", r.leader(1), "its share waits")
+		require.True(t, r.nodes["n3"].mayLead("n2", 0), "its other replicas are whole")
+		require.Equal(t, HealthDegraded, r.status("n1").Health)
+		require.Equal(t, []string{"the replica of shard 1 on n2 is being repaired"}, r.status("n1").Problems)
 	})
 }

@@ -53,6 +53,22 @@ func (b *peerBook) refusedBy(peer string, r refusal, now time.Time) {
 	b.refused[peer] = refusedAt{r, now}
 }
 
+// forgive forgets who refused us.
+func (b *peerBook) forgive() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.refused)
+}
+
+// holds notes which replicas of a peer are being repaired.
+func (b *peerBook) holds(peer string, shards []uint16) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.hellos[peer]
+	p.Held = shards
+	b.hellos[peer] = p
+}
+
 // leaves notes that a peer's present process is about to stop.
 func (b *peerBook) leaves(peer string) {
 	b.mu.Lock()

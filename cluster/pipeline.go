@@ -44,9 +44,22 @@ func (f *appendFuture) Start() time.Time                      { return f.start }
 func (f *appendFuture) Request() *raft.AppendEntriesRequest   { return f.req }
 func (f *appendFuture) Response() *raft.AppendEntriesResponse { return f.resp }
 
-// AppendEntries sends a request when there is room. After any error the pipeline is
-// broken, and Raft goes on without one.
+// AppendEntries sends a request when there is room, in several if it is too large: Raft
+// takes the answers as they come. After any error the pipeline is broken, and Raft goes
+// on without one.
 func (p *pipeline) AppendEntries(r *raft.AppendEntriesRequest, a *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
+	for n := fits(r.Entries); n < len(r.Entries); n = fits(r.Entries) {
+		part := *r
+		part.Entries = r.Entries[:n]
+		if _, err := p.send(&part, new(raft.AppendEntriesResponse)); err != nil {
+			return nil, err
+		}
+		r = behind(r, n)
+	}
+	return p.send(r, a)
+}
+
+func (p *pipeline) send(r *raft.AppendEntriesRequest, a *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
 	select {
 	case p.room <- struct{}{}:
 	case <-p.broken:

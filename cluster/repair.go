@@ -162,7 +162,8 @@ func (r *replica) giveLeadAway() error {
 	return r.transfer(ctx, r.state(), "")
 }
 
-// announce tells the owner, once each way.
+// announce tells the owner, once each way, and the other nodes, which give the lead to
+// no replica that is being repaired.
 func (r *replica) announce(broken bool) {
 	r.mu.Lock()
 	news := r.announced != broken
@@ -171,6 +172,17 @@ func (r *replica) announce(broken bool) {
 	if news && r.node.cfg.OnRepair != nil {
 		r.node.cfg.OnRepair(r.shard, broken)
 	}
+	n := r.node
+	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	defer cancel()
+	gather(ctx, n.connected(), func(ctx context.Context, peer string) (struct{}, error) {
+		return ask[struct{}](ctx, n, peer, callHeld, n.heldShards())
+	})
+}
+
+func (n *Node) handleHeld(_ context.Context, from string, shards []uint16) (struct{}, error) {
+	n.peers.holds(from, shards)
+	return struct{}{}, nil
 }
 
 // whole ends a repair: the replica serves again.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"entrepot/journal"
@@ -15,18 +16,22 @@ import (
 // does not have was never committed, or it could not lead, and so was never
 // acknowledged to anybody who was told; it and what stands behind it may go.
 
-// entriesRequest asks for entries by index.
+// entriesRequest asks for entries by index, and for the terms of those behind them.
 type entriesRequest struct {
 	Shard   uint16   `json:"shard"`
 	Indexes []uint64 `json:"indexes"`
 }
 
-// entriesReply has those that the replica vouches for.
+// entriesReply has what the replica vouches for: of Entries as many as fit into
+// entriesBytes.
 type entriesReply struct {
-	Entries []journal.Entry `json:"entries"`
-	Leads   bool            `json:"leads"`
-	Last    uint64          `json:"last"` // the newest entry; counts if Leads
+	Entries []journal.Entry   `json:"entries"`
+	Terms   map[uint64]uint64 `json:"terms"` // by index, of Indexes and those behind them
+	Leads   bool              `json:"leads"`
+	Last    uint64            `json:"last"` // the newest entry; counts if Leads
 }
+
+const entriesBytes = 1 << 20
 
 func (n *Node) handleEntries(ctx context.Context, _ string, req entriesRequest) (entriesReply, error) {
 	r := n.replica(req.Shard)
@@ -39,13 +44,24 @@ func (n *Node) handleEntries(ctx context.Context, _ string, req entriesRequest) 
 		return entriesReply{}, err
 	}
 	s := r.group.Stats()
-	reply := entriesReply{Leads: leads, Last: s.LastIndex}
+	reply := entriesReply{Terms: map[uint64]uint64{}, Leads: leads, Last: s.LastIndex}
+	get := func(index uint64, e *journal.Entry) bool {
+		return (index <= s.CommitIndex || leads) && log.Get(index, e) == nil
+	}
+	size := 0
 	for _, i := range req.Indexes {
-		var e journal.Entry
-		if i > s.CommitIndex && !leads || log.Get(i, &e) != nil {
+		var e, next journal.Entry
+		if get(i+1, &next) {
+			reply.Terms[i+1] = next.Term
+		}
+		if !get(i, &e) {
 			continue
 		}
-		reply.Entries = append(reply.Entries, e)
+		reply.Terms[i] = e.Term
+		if size < entriesBytes {
+			reply.Entries = append(reply.Entries, e)
+			size += len(e.Data)
+		}
 	}
 	return reply, nil
 }
@@ -108,60 +124,84 @@ func damagedEntries(log *journal.Log) (indexes []uint64) {
 	return indexes
 }
 
-// mendEntries mends some entries: what is behind the leader's log is cut off, the
-// rest replaced. It asks for the entry behind each too: if that is another than
-// ours, ours was never committed and follows an entry that is not there any more.
+// mendEntries mends some entries, as many as it gets. The error says that it got none.
 func (n *Node) mendEntries(shard uint16, log *journal.Log, damaged []uint64) error {
-	var wanted []uint64
-	for _, i := range damaged {
-		wanted = append(wanted, i, i+1)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), settingsPatience)
 	defer cancel()
-	replies := gather(ctx, n.connected(), func(ctx context.Context, peer string) (entriesReply, error) {
-		return ask[entriesReply](ctx, n, peer, callEntries, entriesRequest{shard, wanted})
-	})
-	known := map[uint64]journal.Entry{}
-	last, led := uint64(0), false
-	for _, r := range replies {
+	known := testimony{entries: map[uint64]journal.Entry{}, terms: map[uint64]uint64{}}
+	for _, r := range gather(ctx, n.connected(), func(ctx context.Context, peer string) (entriesReply, error) {
+		return ask[entriesReply](ctx, n, peer, callEntries, entriesRequest{shard, damaged})
+	}) {
 		if r.Leads {
-			last, led = r.Last, true
+			known.led, known.last = true, r.Last
 		}
 		for _, e := range r.Entries {
-			known[e.Index] = e
+			known.entries[e.Index] = e
 		}
+		maps.Copy(known.terms, r.Terms)
 	}
-	if !led {
+	if !known.led {
 		return fmt.Errorf("%w: shard %d has no leader that answers", ErrUnavailable, shard)
 	}
+	mended := 0
 	for _, i := range damaged {
-		if err := mendOne(log, i, known, last); err != nil {
+		done, err := known.mend(log, i)
+		if err != nil {
 			return err
 		}
+		if done {
+			mended++
+		}
+	}
+	if mended == 0 {
+		return fmt.Errorf("%w: nobody has entry %d of shard %d", ErrUnavailable, damaged[0], shard)
 	}
 	return nil
 }
 
-func mendOne(log *journal.Log, i uint64, known map[uint64]journal.Entry, leaderLast uint64) error {
+// testimony is what other replicas say about a log. What it says of an index is true
+// of the leader's log.
+type testimony struct {
+	entries map[uint64]journal.Entry
+	terms   map[uint64]uint64
+	led     bool
+	last    uint64 // the leader's newest entry
+}
+
+// lacks: the leader has no entry at index, or one of another term.
+func (k *testimony) lacks(index, term uint64) (lacks, known bool) {
+	t, found := k.terms[index]
+	return !found || t != term, found || index > k.last
+}
+
+// mend replaces the entry at i, or cuts the log off where the leader's ends. If the
+// entry behind it is another than the leader's, that one was never committed, and
+// follows an entry that is not there any more: it is cut off too. done is false if
+// not enough is known.
+func (k *testimony) mend(log *journal.Log, i uint64) (done bool, err error) {
 	if i > log.Last() {
-		return nil // cut off with one before it
+		return true, nil // cut off with one before it
 	}
-	e, found := known[i]
-	switch {
-	case !found && i > leaderLast:
-		return log.DeleteRange(i, log.Last())
-	case !found:
-		return fmt.Errorf("%w: nobody has entry %d", ErrUnavailable, i)
+	if i > k.last {
+		return true, log.DeleteRange(i, log.Last())
+	}
+	e, found := k.entries[i]
+	if !found {
+		return false, nil
 	}
 	var ours journal.Entry
 	if i < log.Last() && log.Get(i+1, &ours) == nil {
-		if theirs, found := known[i+1]; !found || theirs.Term != ours.Term {
+		lacks, known := k.lacks(i+1, ours.Term)
+		if !known {
+			return false, nil
+		}
+		if lacks {
 			if err := log.DeleteRange(i+1, log.Last()); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
-	return log.Replace([]journal.Entry{e})
+	return true, log.Replace([]journal.Entry{e})
 }
 
 // mendEntry replaces one entry while the group runs, if it is committed: then it is

@@ -134,6 +134,16 @@ func (n *Node) replica(shard uint16) *replica {
 	return n.replicas[shard]
 }
 
+// heldShards are the shards whose replica here is being repaired.
+func (n *Node) heldShards() (shards []uint16) {
+	for _, r := range n.allReplicas() {
+		if r.held() {
+			shards = append(shards, r.shard)
+		}
+	}
+	return shards
+}
+
 // allReplicas are in the order of shards.
 func (n *Node) allReplicas() []*replica {
 	n.mu.Lock()

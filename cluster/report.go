@@ -109,7 +109,7 @@ func (n *Node) Status(ctx context.Context) (ClusterStatus, error) {
 		s.Shards = append(s.Shards, shardStatus(shard, reports))
 	}
 	for _, id := range asked {
-		if m := v.members[id]; m.State != memberRemoved {
+		if m := v.members[id]; m.State != memberRemoved || id == n.cfg.ID {
 			s.Nodes = append(s.Nodes, n.nodeStatus(id, m, reports, s.Shards))
 		}
 	}

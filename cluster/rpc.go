@@ -70,6 +70,28 @@ func appendParts(shard uint16, id uint64, r *raft.AppendEntriesRequest) [][]byte
 	return parts
 }
 
+// appendMost is about the most data of one Append. Raft counts entries only, and 32 of
+// the largest messages would be more than the mesh carries.
+const appendMost = 16 << 20
+
+// fits is how many of the entries go into one Append: at least one, if there is one.
+func fits(entries []*raft.Log) (n int) {
+	size := 0
+	for n < len(entries) && (n == 0 || size+len(entries[n].Data) <= appendMost) {
+		size += len(entries[n].Data)
+		n++
+	}
+	return n
+}
+
+// behind is the Append of the entries behind the first n.
+func behind(r *raft.AppendEntriesRequest, n int) *raft.AppendEntriesRequest {
+	rest := *r
+	rest.PrevLogEntry, rest.PrevLogTerm = r.Entries[n-1].Index, r.Entries[n-1].Term
+	rest.Entries = r.Entries[n:]
+	return &rest
+}
+
 // peerHeader is what Raft wants to know of who asks.
 func peerHeader(id string) raft.RPCHeader {
 	return raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(id), Addr: []byte(id)}

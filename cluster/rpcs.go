@@ -30,6 +30,7 @@ func (t *transport) AppendEntries(id raft.ServerID, _ raft.ServerAddress, r *raf
 	} else if err := t.awaitPeer(peer, r.Term); err != nil {
 		return err
 	}
+	r.Entries = r.Entries[:fits(r.Entries)] // Raft asks again for those behind
 	sent := time.Now()
 	msg, err := t.ask(peer, ch, timeout, func(id uint64) [][]byte { return appendParts(t.shard, id, r) })
 	if err != nil {

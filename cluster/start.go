@@ -89,7 +89,8 @@ func newGroup(cfg Config, stable *stableStore, log entryLog, marks markStore) *G
 	g.followers = newFollowers(log.Last)
 	g.batcher = newBatcher(&cfg, g.clock)
 	g.batcher.propose = g.propose
-	g.logs = &logStore{log: log, batcher: g.batcher, grown: g.snapshot.grown, failed: g.fatal, keepFrom: g.followers.keepFrom}
+	g.logs = &logStore{log: log, batcher: g.batcher, grown: g.snapshot.grown, failed: g.fatal,
+		keepFrom: g.followers.keepFrom, awaitMending: g.awaitMending}
 	stable.failed = g.fatal
 	g.snaps = &snapStore{marks: marks, streams: cfg.Streams, log: log, confs: &g.confs, ctx: g.ctx, failed: g.fatal}
 	g.intake = intake{shard: cfg.Shard, propose: g.batcher.proposeFor, millis: g.clock.millis}
@@ -272,4 +273,17 @@ func (g *Group) term() uint64 {
 		return 0
 	}
 	return g.raft.CurrentTerm()
+}
+
+// awaitMending waits a moment, in a running group with peers.
+func (g *Group) awaitMending() bool {
+	if g.peers == nil || !closed(g.raftUp) {
+		return false
+	}
+	select {
+	case <-time.After(mendPause):
+		return true
+	case <-g.ctx.Done():
+		return false
+	}
 }

@@ -28,6 +28,7 @@ func fill(m *groupMember, rec *recorder, from, n int) {
 	}
 }
 
+// eventually waits, in a bubble, until f says yes.
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
 	for range 3000 {

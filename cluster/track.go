@@ -44,9 +44,10 @@ func (b *Batcher) wakeCutter() {
 	}
 }
 
-// overdue is how long nothing is heard of a pack before it is sent again. Nothing
-// but a disk that takes so long should come to that: what gets lost is noticed
-// otherwise.
+// overdue is how long nothing is heard of a pack before it is sent to its leader again.
+// Nothing but a disk that takes so long should come to that: what gets lost is noticed
+// otherwise. What our own Raft was handed is never handed to it again for that: its
+// queue must not fill, see applyRoom.
 const overdue = 10 * time.Second
 
 // cutter sends the next pack each time the way becomes free, in a group of
@@ -84,7 +85,7 @@ func (b *Batcher) stepBack() {
 
 func (b *Batcher) sendOverdue() {
 	b.mu.Lock()
-	if len(b.line) > 0 && b.line[0].flying && b.now().Sub(b.line[0].takenAt) > overdue {
+	if !b.route.local && len(b.line) > 0 && b.line[0].flying && b.now().Sub(b.line[0].takenAt) > overdue {
 		b.rewind()
 	}
 	b.mu.Unlock()

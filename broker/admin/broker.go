@@ -71,6 +71,8 @@ type Page struct {
 // Queue is what can be told of one queue without reading its messages.
 type Queue struct {
 	Name string `json:"name"`
+	// Shard of the cluster that has it; 0 where there is only one.
+	Shard uint16 `json:"shard"`
 	// Messages are all in the queue: waiting, or with a consumer that has not
 	// settled them.
 	Messages uint64 `json:"messages"`

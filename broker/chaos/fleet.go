@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"entrepot/broker/brokerproc"
+	"entrepot/broker/crash/workload"
 )
 
 // fleet is the processes under test: one standalone broker, or the members of a
@@ -105,6 +107,12 @@ func (f *fleet) addresses() []string {
 	return list
 }
 
+// login is who clients and operators are: the same at all nodes.
+func (f *fleet) login() workload.Login {
+	n := f.nodes()[0]
+	return workload.Login{User: n.User, Password: n.Password}
+}
+
 // launch starts a node that does not run, and watches it.
 func (f *fleet) launch(n *brokerproc.Node) error {
 	if n.Running() {
@@ -181,6 +189,40 @@ func (f *fleet) caughtUp(ctx context.Context) error {
 	return err
 }
 
+// terms are the shards' terms: where one has changed, its leader may have. An error
+// if nobody tells.
+func (f *fleet) terms(ctx context.Context) (map[uint16]uint64, error) {
+	terms := map[uint16]uint64{}
+	if f.network == nil {
+		return terms, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, operateLimit)
+	defer cancel()
+	s, err := f.cluster.WaitStatus(ctx, func(s *brokerproc.Status) bool { return len(s.Shards) > 0 && s.Health != "unavailable" })
+	for _, shard := range s.Shards {
+		terms[shard.ID] = shard.Term
+	}
+	return terms, err
+}
+
+// steady waits until no leader has changed for a while: until every node has its
+// share again after a fault.
+func (f *fleet) steady(ctx context.Context, quiet time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, operateLimit)
+	defer cancel()
+	before, err := f.terms(ctx)
+	for since := time.Now(); err == nil && time.Since(since) < quiet; {
+		if err := sleep(ctx, operatePause); err != nil {
+			return nil // a busy machine: the oracle is told of changes
+		}
+		var now map[uint16]uint64
+		if now, err = f.terms(ctx); err == nil && !maps.Equal(before, now) {
+			before, since = now, time.Now()
+		}
+	}
+	return err
+}
+
 // shards is how many there are; an error if nobody tells.
 func (f *fleet) shards(ctx context.Context) (int, error) {
 	s, err := f.cluster.Status(ctx)
@@ -193,6 +235,7 @@ func (f *fleet) operate(ctx context.Context, args ...string) (out []byte, err er
 	for {
 		if n := f.someNode(); n != nil {
 			cmd := exec.CommandContext(ctx, f.binary, append(append([]string{"cluster"}, args...), "--http", n.HTTP, "--timeout", "20s")...)
+			cmd.Env = append(os.Environ(), "ENTREPOT_USER="+n.User, "ENTREPOT_PASSWORD="+n.Password)
 			var progress bytes.Buffer
 			cmd.Stderr = &progress
 			if out, err = cmd.Output(); err == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -50,6 +51,7 @@ type harness struct {
 	random *rand.Rand // of the harness's goroutine
 	plans  []workload.Plan
 	pauses *pauses
+	terms  map[uint16]uint64 // of the shards when the weather became calm
 	say    func(format string, args ...any)
 	faults struct{ process, network []kind }
 }
@@ -137,6 +139,9 @@ func (h *harness) breakAndCount(ctx context.Context, duration time.Duration) (er
 		return err
 	}
 	h.say("%d nodes are ready", len(h.nodes()))
+	if h.terms, err = h.fleet.terms(ctx); err != nil {
+		return err
+	}
 	t := startTraffic(ctx, h.fleet, h.oracle, h.pauses, h.plans, rand.New(rand.NewPCG(h.random.Uint64(), 1)))
 	if err = h.episodes(ctx, duration); err == nil {
 		err = h.settleDown(ctx)
@@ -186,11 +191,9 @@ func (h *harness) episodes(ctx context.Context, duration time.Duration) error {
 		pause := between(h.random, h.rest/10, h.rest)
 		calm := h.random.IntN(3) == 0
 		if calm {
-			if err := sleep(ctx, h.grace); err != nil {
+			if err := h.calm(ctx); err != nil {
 				return err
 			}
-			h.oracle.Calm()
-			h.pauses.fault("calm", "nothing")
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
@@ -206,7 +209,7 @@ func (h *harness) episode(ctx context.Context) error {
 		kind, text = kind+"+"+f.kind, text+"; "+f.text
 	}
 	h.say("episode %d: %s", h.result.Episodes+1, text)
-	h.oracle.Disturb()
+	h.disturb(ctx)
 	h.pauses.fault(kind, text)
 	ends := make(chan error, len(faults))
 	for _, f := range faults {
@@ -221,6 +224,31 @@ func (h *harness) episode(ctx context.Context) error {
 	}
 	h.result.Episodes++
 	return h.heal(ctx)
+}
+
+// calm lets some time pass and tells the oracle that the weather is calm.
+func (h *harness) calm(ctx context.Context) (err error) {
+	if err = sleep(ctx, h.grace); err != nil {
+		return err
+	}
+	if h.terms, err = h.fleet.terms(ctx); err != nil {
+		return err
+	}
+	h.oracle.Calm()
+	h.pauses.fault("calm", "nothing")
+	return nil
+}
+
+// disturb tells the oracle that the weather turns, and whether leaders have changed
+// while it was calm. Who can't be asked may have.
+func (h *harness) disturb(ctx context.Context) {
+	now, err := h.fleet.terms(ctx)
+	if h.terms != nil && (err != nil || !maps.Equal(h.terms, now)) {
+		h.say("leaders have changed in calm weather")
+		h.oracle.Shaken()
+	}
+	h.terms = nil
+	h.oracle.Disturb()
 }
 
 // draw chooses one fault, or one of each class.
@@ -275,11 +303,9 @@ func (h *harness) settleDown(ctx context.Context) error {
 		return err
 	}
 	healed := time.Now()
-	if err := sleep(ctx, h.grace); err != nil {
+	if err := h.calm(ctx); err != nil {
 		return err
 	}
-	h.oracle.Calm()
-	h.pauses.fault("calm", "nothing")
 	for _, plan := range h.plans {
 		for !h.pauses.since(plan.Address, "accepted", healed) {
 			if time.Since(healed) > h.grace+resumeLimit {
@@ -301,18 +327,21 @@ func (h *harness) drain(ctx context.Context) (time.Time, error) {
 	h.say("draining")
 	// The consumers have just gone: what they held goes back, which is no fault, but
 	// takes a moment.
-	h.oracle.Disturb()
-	if err := sleep(ctx, h.grace); err != nil {
+	h.disturb(ctx)
+	if err := h.steady(ctx, h.grace+h.grace/2); err != nil {
 		return time.Time{}, err
 	}
-	h.oracle.Calm()
+	if err := h.calm(ctx); err != nil {
+		return time.Time{}, err
+	}
+	defer h.disturb(ctx)
 	ctx, cancel := context.WithTimeout(ctx, drainLimit)
 	defer cancel()
 	ends := make(chan error, len(h.plans))
 	addresses := h.addresses()
 	for i, plan := range h.plans {
 		c := &workload.Consumer{
-			Plan: plan.Draining(), Oracle: h.oracle, Random: rand.New(rand.NewPCG(h.random.Uint64(), 2)), Quiet: h.quiet,
+			Plan: plan.Draining(), Oracle: h.oracle, Random: rand.New(rand.NewPCG(h.random.Uint64(), 2)), Login: h.login(), Quiet: h.quiet,
 		}
 		go func() {
 			err := c.AttachOnce(ctx, addresses[i%len(addresses)])

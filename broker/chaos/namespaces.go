@@ -82,9 +82,20 @@ func (n *namespaces) place(m *brokerproc.Member) error {
 	}
 	m.Prefix = []string{"ip", "netns", "exec", space}
 	m.Cluster, m.AMQP, m.HTTP = net.JoinHostPort(host, clusterPort), net.JoinHostPort(host, amqpPort), net.JoinHostPort(host, httpPort)
-	m.Config = "cluster: {insecure: true}\n"
+	m.User, m.Password, m.Config = user, password, offLoopback
 	return nil
 }
+
+// Off loopback a broker wants users, and nodes that nobody else can reach. The hash
+// is the password's; all three are of this network only, which ends with the run.
+const (
+	user        = "chaos"
+	password    = "secret"
+	offLoopback = `cluster: {insecure: true}
+users:
+- {name: chaos, password_hash: "$2a$10$3QaEI97oYlmatg6qxOBw/eHoCcjsNHWz9RoMeRSH9RZJb9zwUTjcW"}
+`
+)
 
 func (n *namespaces) cannot(fault string) string {
 	switch {

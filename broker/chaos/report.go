@@ -64,7 +64,7 @@ func (r *Result) print(w io.Writer) {
 		fmt.Fprintf(w, "  skipped       %s\n", s)
 	}
 	fmt.Fprintf(w, "  sent          %d: %d accepted, %d refused, %d never answered\n", r.Sent, r.Accepted, r.Refused, r.Unknown)
-	fmt.Fprintf(w, "  delivered     %d: %d duplicates, of that %d after their settle by then\n", r.Delivered, r.Redelivered, r.Stale)
+	fmt.Fprintf(w, "  delivered     %d: %d duplicates, of that %d stale by then; leaders changed in %d calm stretches\n", r.Delivered, r.Redelivered, r.Stale, r.Shaken)
 	fmt.Fprintf(w, "  settled       %d confirmed, %d in doubt\n", r.Settled, r.InDoubt)
 	fmt.Fprintf(w, "  expired       %d\n", r.Expired)
 	fmt.Fprintf(w, "  lost          %d\n", r.Counts[oracle.Lost])

@@ -90,7 +90,7 @@ func (t *traffic) produce(plan *workload.Plan, number int) {
 	for t.sending.Err() == nil {
 		r, name := t.fork()
 		p := &workload.Producer{
-			Plan: plan, Name: name, Oracle: t.oracle, Random: r,
+			Plan: plan, Name: name, Oracle: t.oracle, Random: r, Login: t.fleet.login(),
 			Patience: patience, AttachLimit: attachLimit, Seen: t.pauses.seen(plan.Address, "accepted"),
 		}
 		life, end := context.WithTimeout(t.sending, between(r, shortLife, longLife))
@@ -104,7 +104,7 @@ func (t *traffic) consume(plan *workload.Plan, number int) {
 	for t.receiving.Err() == nil {
 		r, _ := t.fork()
 		c := &workload.Consumer{
-			Plan: plan, Oracle: t.oracle, Random: r,
+			Plan: plan, Oracle: t.oracle, Random: r, Login: t.fleet.login(),
 			AttachLimit: attachLimit, Seen: t.pauses.seen(plan.Address, "delivered"),
 		}
 		_ = c.AttachOnce(t.receiving, t.address(r, number, plan.Consumers)) // its node's end is no error of ours

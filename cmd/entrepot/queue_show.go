@@ -37,6 +37,7 @@ func showQueue(out io.Writer, q admin.Queue) {
 	defer table.Flush()
 	row := func(key string, value any) { fmt.Fprintf(table, "%s\t%v\n", key, value) }
 	row("name", q.Name)
+	row("shard", q.Shard)
 	row("messages", q.Messages)
 	row("bytes", q.Bytes)
 	row("unsettled", q.Unsettled)

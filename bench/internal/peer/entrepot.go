@@ -138,7 +138,7 @@ func (e *Entrepot) NeedsDeclare() bool { return false }
 
 // Declare uses the admin interface.
 func (e *Entrepot) Declare(ctx context.Context, queues []string) error {
-	return e.api.declare(ctx, e.options.HTTP, queues)
+	return e.api.declare(ctx, e.options.HTTP, queues, declarers)
 }
 
 // Depth is the number of messages in the queue, those with a consumer included.

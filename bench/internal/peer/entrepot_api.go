@@ -17,13 +17,13 @@ type api struct{ client *http.Client }
 
 func newAPI() api {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = declarers
+	transport.MaxIdleConnsPerHost = clusterDeclarers
 	return api{&http.Client{Transport: transport}}
 }
 
-// declare makes queues at the node that listens there.
-func (a api) declare(ctx context.Context, hostPort string, queues []string) error {
-	return load.Each(ctx, queues, declarers, func(ctx context.Context, queue string) error {
+// declare makes queues at the node that listens there, some at a time.
+func (a api) declare(ctx context.Context, hostPort string, queues []string, parallel int) error {
+	return load.Each(ctx, queues, parallel, func(ctx context.Context, queue string) error {
 		_, err := a.queue(ctx, hostPort, http.MethodPut, queue, "{}")
 		return err
 	})

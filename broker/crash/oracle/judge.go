@@ -41,8 +41,8 @@ func (o *Oracle) Delivered(d Delivery) bool {
 	}
 	m.deliveries++
 	o.give(m, c, d.Consumer)
-	if m.settle == settleInDoubt && o.weather.cluster {
-		m.doubted = true // it may still be on its way
+	if m.settle != unsettled && o.weather.cluster {
+		m.doubted = true // that settle may still be on its way, or this delivery stale
 	}
 	if !o.mayBeStale(c, m) {
 		m.settle = unsettled // a settle that was in doubt did not happen
@@ -146,6 +146,7 @@ func (o *Oracle) Interim() Report {
 }
 
 func (o *Oracle) soFar() Report {
+	o.blameTentative()
 	r := o.report
 	r.Lives = o.life
 	r.Counts = maps.Clone(r.Counts)
@@ -154,5 +155,9 @@ func (o *Oracle) soFar() Report {
 }
 
 func (o *Oracle) blame(k Kind, queue string, id ID, format string, args ...any) {
-	o.report.add(Violation{Kind: k, Queue: queue, Message: id.String(), Life: o.life, Why: fmt.Sprintf(format, args...)})
+	report := &o.report
+	if o.weather.cluster && !o.weather.disturbed && fair[k] {
+		report = &o.weather.tentative
+	}
+	report.add(Violation{Kind: k, Queue: queue, Message: id.String(), Life: o.life, Why: fmt.Sprintf(format, args...)})
 }

@@ -43,6 +43,8 @@ type Report struct {
 	// Stale are deliveries of settled messages that had been on their way while
 	// something was broken; see weather.go. 0 but for clusters.
 	Stale int `json:"stale"`
+	// Shaken are the stretches of calm weather in which leaders changed.
+	Shaken int `json:"shaken"`
 
 	// Counts has every violation, Violations the first of each kind.
 	Counts     map[Kind]int `json:"violation_counts"`
@@ -60,6 +62,20 @@ func (r *Report) add(v Violation) {
 	if r.Counts[v.Kind] <= maxDetails {
 		r.Violations = append(r.Violations, v)
 	}
+}
+
+// merge adds another report's violations.
+func (r *Report) merge(other *Report) {
+	if len(other.Counts) == 0 {
+		return
+	}
+	if r.Counts == nil {
+		r.Counts = map[Kind]int{}
+	}
+	for kind, n := range other.Counts {
+		r.Counts[kind] += n
+	}
+	r.Violations = append(r.Violations, other.Violations...)
 }
 
 // Blame adds what the harness itself found wrong.

@@ -24,6 +24,11 @@ import (
 // to another consumer, because nodes keep what they could not hand to a leader.
 // Such a message is not missed at the end.
 //
+// Leaders may change in calm weather too: a busy machine misses heartbeats, and a
+// cluster gives every node its share of leaderships again. What is found in calm
+// weather is therefore blamed only when the weather turns, and not if the harness
+// has seen a change of leaders by then (Shaken).
+//
 // What must hold in any weather: no accepted message is lost, none is invented, a
 // count of failures does not fall. And a queue that nobody consumes in bad weather
 // tells all in good: a message that was stored twice or in the wrong order there
@@ -32,7 +37,11 @@ type weather struct {
 	cluster   bool
 	disturbed bool
 	longest   time.Duration // that a fault may hold up a delivery
+	tentative Report        // what was found since it is calm, of the kinds that it excludes
 }
+
+// fair are what only calm weather excludes.
+var fair = map[Kind]bool{Resurrected: true, Disorder: true, Shared: true, Late: true, CountFell: true}
 
 // settleMargin is how long what is given back may take to come again although
 // others were first: in calm weather, too.
@@ -51,9 +60,28 @@ func (o *Oracle) Disturb() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.weather.disturbed {
+		o.blameTentative()
 		o.weather.disturbed = true
 		o.life++
 	}
+}
+
+// Shaken says that leaders have changed since the weather is calm: what was found
+// since then may be due to that, and is counted as stale.
+func (o *Oracle) Shaken() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.report.Shaken++
+	for _, n := range o.weather.tentative.Counts {
+		o.report.Stale += n
+	}
+	o.weather.tentative = Report{}
+}
+
+// blameTentative: nothing excuses what was found in this calm.
+func (o *Oracle) blameTentative() {
+	o.report.merge(&o.weather.tentative)
+	o.weather.tentative = Report{}
 }
 
 // Calm says that all faults have been healed for so long that whatever was on its

@@ -38,7 +38,7 @@ func TestResurrectedIsCaughtInAnyWeather(t *testing.T) {
 		s.deliver(c, 1)
 		s.settle(t, c, 1, Accept)
 		s.deliver(s.Attached("q"), 1)
-		s.want(t, Resurrected, Lost) // it counts as there again, and is not taken
+		s.want(t, Resurrected)
 	})
 	t.Run("in calm weather", func(t *testing.T) {
 		s := newClusterStory()
@@ -176,4 +176,30 @@ func TestAStaleDeliveryDoesNotKnowOfLaterFailures(t *testing.T) {
 	s.deliverCounted(young, 1, 0)
 	s.settle(t, young, 1, Accept)
 	s.want(t, CountFell)
+}
+
+func TestAChangeOfLeadersExcusesItsCalm(t *testing.T) {
+	twice := func(shaken bool) *story {
+		s := newClusterStory()
+		s.store(1)
+		c := s.Attached("q")
+		for range 2 { // the second one had been sent before the settle was a fact
+			s.deliver(c, 1)
+			s.settle(t, c, 1, Accept)
+		}
+		if shaken {
+			s.Shaken()
+		}
+		s.Disturb()
+		return s
+	}
+	twice(false).want(t, Resurrected, Disorder)
+	r := twice(true).want(t)
+	require.Equal(t, 2, r.Stale)
+	require.Equal(t, 1, r.Shaken)
+
+	s := newClusterStory()
+	s.store(1)
+	s.Shaken()
+	s.want(t, Lost) // no change of leaders excuses that
 }

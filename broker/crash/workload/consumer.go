@@ -23,6 +23,7 @@ type Consumer struct {
 	Plan   *Plan
 	Oracle *oracle.Oracle
 	Random *rand.Rand // of the receiving goroutine only
+	Login  Login
 	// Quiet ends it when nothing has come for so long. 0: it goes on.
 	Quiet time.Duration
 	// AttachLimit is how long it may take to get a link; 0: for ever.
@@ -50,7 +51,7 @@ func (c *Consumer) AttachOnce(ctx context.Context, addr string) error {
 	}
 	socket := newAnswers(plain)
 	defer socket.Close()
-	conn, session, err := dialOver(attaching, socket)
+	conn, session, err := dialOver(attaching, socket, c.Login)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type Producer struct {
 	Name   uint32
 	Oracle *oracle.Oracle
 	Random *rand.Rand
+	Login  Login
 	// Patience is how long answers are awaited when the context has ended.
 	Patience time.Duration
 	// AttachLimit is how long it may take to get a link; 0: for ever.
@@ -34,7 +35,7 @@ type Producer struct {
 func (p *Producer) Run(ctx context.Context, addr string) {
 	attaching, attached := limited(ctx, p.AttachLimit)
 	defer attached()
-	conn, session, err := dial(attaching, addr)
+	conn, session, err := dial(attaching, addr, p.Login)
 	if err != nil {
 		return
 	}
@@ -112,9 +113,19 @@ func (p *Producer) awaitAnswers(ctx context.Context, receipts <-chan receipt) {
 	}
 }
 
+// Login is who a client is; the zero value is anonymous.
+type Login struct{ User, Password string }
+
+func (l Login) options() *amqp.ConnOptions {
+	if l.User == "" {
+		return &amqp.ConnOptions{SASLType: amqp.SASLTypeAnonymous()}
+	}
+	return &amqp.ConnOptions{SASLType: amqp.SASLTypePlain(l.User, l.Password)}
+}
+
 // dial opens a connection and a session.
-func dial(ctx context.Context, addr string) (*amqp.Conn, *amqp.Session, error) {
-	conn, err := amqp.Dial(ctx, "amqp://"+addr, &amqp.ConnOptions{SASLType: amqp.SASLTypeAnonymous()})
+func dial(ctx context.Context, addr string, login Login) (*amqp.Conn, *amqp.Session, error) {
+	conn, err := amqp.Dial(ctx, "amqp://"+addr, login.options())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -122,8 +133,8 @@ func dial(ctx context.Context, addr string) (*amqp.Conn, *amqp.Session, error) {
 }
 
 // dialOver does the same over a socket that the caller may cut at any moment.
-func dialOver(ctx context.Context, socket net.Conn) (*amqp.Conn, *amqp.Session, error) {
-	conn, err := amqp.NewConn(ctx, socket, &amqp.ConnOptions{SASLType: amqp.SASLTypeAnonymous()})
+func dialOver(ctx context.Context, socket net.Conn, login Login) (*amqp.Conn, *amqp.Session, error) {
+	conn, err := amqp.NewConn(ctx, socket, login.options())
 	if err != nil {
 		return nil, nil, err
 	}
