@@ -201,33 +201,37 @@ func (b *Broker) Declare(ctx context.Context, name string, d admin.Declaration) 
 
 // Delete implements admin.Broker.
 func (b *Broker) Delete(ctx context.Context, name string) (uint64, error) {
-	removed, err := b.remove(ctx, name, (*queue.PackBuilder).Delete)
+	q, err := b.lookup(name)
 	if err != nil {
 		return 0, err
 	}
-	return removed, b.directory.home(name).await(ctx, func() (bool, error) {
-		q, err := b.directory.lookup(name)
-		return q == nil, err
+	removed, err := b.remove(ctx, q, (*queue.PackBuilder).Delete)
+	if err != nil {
+		return 0, err
+	}
+	return removed, q.shard.await(ctx, func() (bool, error) {
+		_, exists := q.shard.journal.Queue(q.Queue)
+		return !exists, nil // there may be another one of the name by now
 	})
 }
 
 // Purge implements admin.Broker.
 func (b *Broker) Purge(ctx context.Context, name string) (uint64, error) {
-	return b.remove(ctx, name, (*queue.PackBuilder).Purge)
-}
-
-// remove proposes a record that empties a queue, and waits for the fact.
-func (b *Broker) remove(ctx context.Context, name string, record func(*queue.PackBuilder, queue.ID)) (uint64, error) {
 	q, err := b.lookup(name)
 	if err != nil {
 		return 0, err
 	}
+	return b.remove(ctx, q, (*queue.PackBuilder).Purge)
+}
+
+// remove proposes a record that empties a queue, and waits for the fact.
+func (b *Broker) remove(ctx context.Context, q *found, record func(*queue.PackBuilder, queue.ID)) (uint64, error) {
 	reply, err := q.shard.proposeAndWait(ctx, func(p *queue.PackBuilder) { record(p, q.Queue) })
 	switch {
 	case err != nil:
 		return 0, err
 	case reply.Status != queue.OK:
-		return 0, fmt.Errorf("%w: there is no queue %q", admin.ErrNotFound, name)
+		return 0, fmt.Errorf("%w: there is no queue %q", admin.ErrNotFound, q.Name)
 	}
 	return reply.Removed, nil
 }

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"time"
 
 	"entrepot/protocol/amqp"
 	"entrepot/protocol/amqp/wire"
@@ -34,6 +35,7 @@ type consumer struct {
 	// bytes count in conn.waitingBytes; see receive.
 	waiting fifo[queue.Message]
 	sending bool // is in conn.senders
+	looking bool // will have a turn, see lookLater
 	demand  demand
 
 	// unconfirmed are deliveries whose outcome the client wants to see settled by
@@ -128,6 +130,13 @@ const sendQuantum = 64 << 10
 
 // sendSome sends what waits, as far as link and session allow, up to a quantum.
 func (s *consumer) sendSome() {
+	if s.waiting.len() == 0 || s.link.Ready() == 0 {
+		return
+	}
+	if !s.addr.shard.relay.mayDeliver(s.posting, s.conn.now) {
+		s.lookLater()
+		return
+	}
 	for quantum := sendQuantum; s.waiting.len() > 0 && s.link.Ready() > 0; {
 		if quantum <= 0 || s.conn.outputFull() {
 			s.conn.sendLater(s)
@@ -138,6 +147,21 @@ func (s *consumer) sendSome() {
 		quantum -= len(m.Payload)
 		s.send(&m)
 	}
+}
+
+// lookLater asks for a turn in a moment: nobody tells when the leader is heard of again.
+// If it is another one, what waits is gone by then.
+func (s *consumer) lookLater() {
+	if s.looking {
+		return
+	}
+	s.looking = true
+	time.AfterFunc(leaseLook, func() {
+		s.conn.post(func() {
+			s.looking = false
+			s.conn.schedule(s)
+		})
+	})
 }
 
 // send writes one message: "the bare message as it came; header and annotations

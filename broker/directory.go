@@ -246,7 +246,8 @@ func (d *directory) update(ctx context.Context, name string, q *declared, spec [
 	}
 	return q.shard.await(ctx, func() (bool, error) {
 		now, err := q.shard.lookup(name)
-		return now == nil || bytes.Equal(now.spec, spec), err
+		// Of two updates at a time, the first may never be seen here.
+		return now == nil || now.id != q.id || bytes.Equal(now.spec, spec) || !bytes.Equal(now.spec, q.spec), err
 	})
 }
 

@@ -3,6 +3,7 @@ package broker
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"entrepot/cluster/mesh"
 	"entrepot/queue"
@@ -20,9 +21,10 @@ type relay struct {
 	shard *shard
 	// posting counts the changes. It is written under mu.
 	posting atomic.Uint32
+	// term is the latest that was heard of. It is written under mu.
+	term atomic.Uint64
 
-	mu   sync.Mutex
-	term uint64 // the latest that was heard of
+	mu sync.Mutex
 	// here is the dispatcher, if it is on this node; else there is where it is, if it
 	// is anywhere.
 	here      *reign
@@ -96,7 +98,7 @@ func (r *relay) pass(inputs []dispatchInput) {
 	case r.here != nil:
 		r.here.mail.post(inputs...)
 	case r.there.ID != "":
-		if err := r.shard.sendInputs(r.there, r.term, inputs); err != nil {
+		if err := r.shard.sendInputs(r.there, r.term.Load(), inputs); err != nil {
 			// The connection has ended, which is told next, or takes no more.
 			r.shard.broker.mesh().Drop(r.there.ID)
 		}
@@ -106,7 +108,7 @@ func (r *relay) pass(inputs []dispatchInput) {
 // seated: the dispatcher of a term is at another node, as that says itself.
 func (r *relay) seated(p mesh.Peer, term uint64) {
 	r.mu.Lock()
-	known := r.there == p && r.term == term
+	known := r.there == p && r.term.Load() == term
 	r.mu.Unlock()
 	if !known {
 		r.turnTo(term, func() { r.there = p })
@@ -121,11 +123,11 @@ func (r *relay) seatedHere(here *reign) {
 // turnTo changes the dispatcher, if the term is not an old one.
 func (r *relay) turnTo(term uint64, set func()) {
 	r.mu.Lock()
-	if term < r.term {
+	if term < r.term.Load() {
 		r.mu.Unlock()
 		return
 	}
-	r.term = term
+	r.term.Store(term)
 	moved := r.leave()
 	set()
 	r.mu.Unlock()
@@ -157,7 +159,7 @@ func (r *relay) unseated(p mesh.Peer) {
 // unseatedAt: a node says that it leads no more.
 func (r *relay) unseatedAt(p mesh.Peer, term uint64) {
 	r.mu.Lock()
-	current := r.term == term
+	current := r.term.Load() == term
 	r.mu.Unlock()
 	if current {
 		r.unseated(p)
@@ -175,6 +177,13 @@ func (r *relay) leave() []*attachRequest {
 	r.away.Store(0)
 	r.posting.Add(1)
 	return moved
+}
+
+// mayDeliver: what came from the dispatcher under a posting may go to a client at this
+// moment. A client may take long to have room for it, and this node may be cut off
+// meanwhile: then the messages are with others, and settled perhaps.
+func (r *relay) mayDeliver(posting uint32, now time.Time) bool {
+	return posting == r.posting.Load() && r.shard.group.InTouch(r.term.Load(), now)
 }
 
 // linksAway is how many links of this node have to do with another one.
@@ -204,7 +213,7 @@ func moveAll(consumers []*attachRequest) {
 func (r *relay) heard(p mesh.Peer, term uint64, list []notice) {
 	byConn := map[recipient]*notices{}
 	r.mu.Lock()
-	if r.there != p || r.term != term {
+	if r.there != p || r.term.Load() != term {
 		r.mu.Unlock()
 		return
 	}

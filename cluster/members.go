@@ -184,5 +184,18 @@ func (g *Group) LeaseValid(now time.Time) bool {
 	return need <= 0 || g.followers.promised(term, g.membersNow(), now.Add(-g.cfg.LeaseTimeout)) >= need
 }
 
+// InTouch: the leader of a term leads still, as far as this node can know. Either it is
+// this one, see LeaseValid, or it has sent something less than LeaseTimeout before now,
+// and nobody of a later term has. When it is cut off from everybody, another one can be
+// elected in its place after twice that time at the earliest.
+func (g *Group) InTouch(term uint64, now time.Time) bool {
+	if g.Leader() {
+		return g.lease.Load() == term && g.LeaseValid(now)
+	}
+	// In this order: what a later leader sends counts for the term only after it.
+	contact := g.raft.LastContact()
+	return now.Sub(contact) < g.cfg.LeaseTimeout && g.raft.CurrentTerm() == term
+}
+
 // NowMillis is the shard's clock, Unix milliseconds; see clock.
 func (g *Group) NowMillis() int64 { return g.clock.millis() }
