@@ -293,7 +293,8 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	if !b.stopping.CompareAndSwap(false, true) {
 		return nil
 	}
-	b.mu.Lock() // who looked at stopping before has begun by now
+	b.mu.Lock()
+	//lint:ignore SA2001 who looked at stopping before has begun by now
 	b.mu.Unlock()
 	b.ready.Store(false)
 	b.leaveLead(ctx)

@@ -187,7 +187,7 @@ func (n *Node) Form(ctx context.Context) (Formation, error) {
 	}
 	n.setWaiting("")
 	id := n.identity()
-	n.log.Info("this node is of the cluster", "cluster", id.Char.Cluster, "shards", id.Char.Shards)
+	n.log.Log(ctx, n.newsLevel(), "this node is of the cluster", "cluster", id.Char.Cluster, "shards", id.Char.Shards)
 	n.spawn(n.keep)
 	n.spawn(n.balance)
 	if checksOn {

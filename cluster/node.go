@@ -297,8 +297,16 @@ func (n *Node) setWaiting(reason string) {
 	n.waiting = reason
 	n.mu.Unlock()
 	if news && reason != "" {
-		n.log.Info("waiting", "for", reason)
+		n.log.Log(context.Background(), n.newsLevel(), "waiting", "for", reason)
 	}
+}
+
+// newsLevel is of what is worth a line in a cluster, and goes without saying alone.
+func (n *Node) newsLevel() slog.Level {
+	if n.hub == nil {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }
 
 // Ready tells whether the cluster knows this node as a member with these data, so

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"entrepot/journal"
-	"entrepot/queue"
 )
 
 // alone is a standalone node: it does not listen and has no peers.
@@ -116,10 +115,4 @@ func TestOpenNodeRefuses(t *testing.T) {
 			synctest.Wait()
 		}
 	})
-}
-
-// propose puts a record into shard 0's log, through a node.
-func (r *nodeRig) propose(id string, add func(*queue.PackBuilder)) {
-	r.t.Helper()
-	require.NoError(r.t, r.nodes[id].propose(r.t.Context(), 0, add))
 }
