@@ -83,8 +83,8 @@ func newGroup(cfg Config, stable *stableStore, log entryLog, marks markStore) *G
 	g := &Group{
 		cfg: cfg, stable: stable, snapshot: newSnapshotter(&cfg), clock: newClock(cfg.Wall),
 		notify: make(chan bool, notifyRoom), routed: make(chan struct{}, 1),
-		transfers: make(chan struct{}, 1),
-		raftUp:    make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{}),
+		transfers: make(chan struct{}, 1), barriers: make(chan struct{}, 1),
+		raftUp: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{}),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.followers = newFollowers(log.Last)
