@@ -343,6 +343,26 @@ func (d *directory) queueDeleted(q queueRef) {
 	}
 }
 
+// recheck compares what links of this node are attached to with the shard's state,
+// which may have any number of new facts.
+func (d *directory) recheck(s *shard) {
+	d.mu.Lock()
+	var attached []*address
+	for _, a := range d.addresses {
+		if a.shard == s {
+			attached = append(attached, a)
+		}
+	}
+	d.mu.Unlock()
+	for _, a := range attached {
+		if s.deleted(a.id) {
+			d.queueDeleted(a.ref())
+		} else {
+			d.refresh(a.name)
+		}
+	}
+}
+
 // queueUpdated has the runtime of a queue take over what was declared anew, by
 // whichever node. That reads the store, so it is done aside.
 func (d *directory) queueUpdated(q queueRef) {
