@@ -10,7 +10,7 @@ FUZZTIME ?= 30s
 TESTFLAGS ?= -timeout 10m
 
 .DEFAULT_GOAL := build
-.PHONY: run build test check format lint race fuzz crash chaos soak interop hostile bench cluster image clean
+.PHONY: run build test check format lint race fuzz crash sim chaos soak interop hostile bench cluster image clean
 
 # Starts a broker on an embedded store in ./data.
 run: build
@@ -68,6 +68,11 @@ soak:
 # counts. Full disks need leave to mount; without it they are left out.
 chaos:
 	go run ./broker/chaos $(CHAOSFLAGS)
+
+# Whole clusters in virtual time, as many seeds as one likes:
+# make sim SIMFLAGS="-sim.from=1 -sim.seeds=5000"
+sim:
+	go test ./broker/sim -run TestSweep -timeout 0 -args -sim.seeds=1000 $(SIMFLAGS)
 
 # Three clients against a started broker. Installs what they need on Debian
 # (python3-qpid-proton by apt-get, rhea by npm), unless it is there.

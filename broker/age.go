@@ -25,10 +25,7 @@ func (a *oldestAge) watch(ctx context.Context, b *Broker) {
 	ticker := time.NewTicker(ageEvery)
 	defer ticker.Stop()
 	for {
-		if err := a.look(b.shards()); err != nil {
-			b.fatal(err)
-			return
-		}
+		a.look(b.shards())
 		select {
 		case <-ctx.Done():
 			return
@@ -37,19 +34,23 @@ func (a *oldestAge) watch(ctx context.Context, b *Broker) {
 	}
 }
 
-func (a *oldestAge) look(shards []*shard) error {
+// look asks every shard that can be read.
+func (a *oldestAge) look(shards []*shard) {
 	var oldest int64
 	for _, s := range shards {
+		if s.repairing.Load() {
+			continue
+		}
 		millis, ok, err := s.journal.OldestArrival(ageSample)
 		if err != nil {
-			return err
+			s.failed(err)
+			continue
 		}
 		if ok && (oldest == 0 || millis < oldest) {
 			oldest = millis
 		}
 	}
 	a.arrivedMillis.Store(oldest)
-	return nil
 }
 
 // read is the age in seconds, 0 if there is no message.

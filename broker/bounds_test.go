@@ -69,7 +69,7 @@ func TestDemand(t *testing.T) {
 		if test.d.mean == 0 {
 			test.d.mean = 1024
 		}
-		limit := test.d.limitFor(test.credit, test.waiting)
+		limit := test.d.limitFor(test.credit, test.waiting, aheadBytes)
 		require.Equal(t, test.limit, limit, test.why)
 		require.Equal(t, test.tell, test.d.worthTelling(limit), test.why)
 	}

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -110,11 +109,13 @@ func (b *Broker) Start(ctx context.Context) (err error) {
 	ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.Shutdown(context.Background()))
+			ctx, cancel := context.WithTimeout(context.Background(), startGrace)
+			defer cancel() // without a majority a pack in flight waits for ever
+			err = errors.Join(err, b.Shutdown(ctx))
 		}
 	}()
 	if b.around.FS == nil {
-		if err := os.MkdirAll(b.cfg.Data, 0o750); err != nil {
+		if err := journal.MakeDir(b.cfg.Data, 0o750); err != nil {
 			return fmt.Errorf("data directory: %w", err)
 		}
 	}
@@ -140,6 +141,9 @@ func (b *Broker) Start(ctx context.Context) (err error) {
 	b.ready.Store(true)
 	return nil
 }
+
+// startGrace is how long a start that has failed may take to clear up.
+const startGrace = 5 * time.Second
 
 func (b *Broker) openStore() error {
 	durability := journal.Fsync

@@ -36,9 +36,9 @@ type demand struct {
 }
 
 // limitFor is the limit to tell, for a link with so much credit of which so many
-// deliveries wait here.
-func (d *demand) limitFor(credit uint32, waiting int) uint64 {
-	ahead := min(int(credit), consumerAhead, max(1, aheadBytes/max(1, d.mean)))
+// deliveries wait here, and that may have so many bytes on their way.
+func (d *demand) limitFor(credit uint32, waiting, bytes int) uint64 {
+	ahead := min(int(credit), consumerAhead, max(1, bytes/max(1, d.mean)))
 	return d.seen + uint64(max(ahead-waiting, 0))
 }
 
@@ -64,7 +64,7 @@ func (s *consumer) tellDemand() {
 		}
 		return
 	}
-	limit := d.limitFor(s.link.Credit(), s.waiting.len())
+	limit := d.limitFor(s.link.Credit(), s.waiting.len(), s.addr.shard.relay.aheadBytes())
 	switch {
 	case s.link.Draining():
 		if !d.asked || d.held {

@@ -130,13 +130,18 @@ func queueOutcome(state *wire.DeliveryState) (o queue.Outcome, terminal bool) {
 }
 
 // confirmed: what the client said is a fact now, or (ok is false) could not
-// become one and the message is in its place again.
+// become one and the message is in its place again. A broker that stops says the
+// latter of whatever it could not finish; then nothing is better than "released",
+// which some clients take for success.
 func (s *consumer) confirmed(ref uint64, ok bool) {
 	u, waits := s.unconfirmed[ref]
 	if !waits || s.over {
 		return
 	}
 	delete(s.unconfirmed, ref)
+	if !ok && s.conn.broker.stopping.Load() {
+		return
+	}
 	if !ok {
 		u.state = wire.DeliveryState{Kind: wire.StateReleased}
 	}

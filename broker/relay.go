@@ -30,6 +30,21 @@ type relay struct {
 	here      *reign
 	there     mesh.Peer
 	consumers map[queue.ConsumerID]*attachRequest // attached under this posting
+
+	away atomic.Int64 // how many consumers have their dispatcher elsewhere
+}
+
+// awayBytes is about how many bytes of deliveries may be on their way from another
+// node, for all consumers of a shard together. The mesh takes 64 MiB before it gives
+// a connection up.
+const awayBytes = 16 << 20
+
+// aheadBytes is how many bytes of deliveries one consumer may have on their way.
+func (r *relay) aheadBytes() int {
+	if n := r.away.Load(); n > awayBytes/aheadBytes {
+		return int(awayBytes / n)
+	}
+	return aheadBytes
 }
 
 func newRelay(s *shard) *relay {
@@ -61,8 +76,18 @@ func (r *relay) post(inputs []dispatchInput) {
 		current = append(current, *in)
 	}
 	r.pass(current)
+	r.countAway()
 	r.mu.Unlock()
 	moveAll(lost)
+}
+
+// countAway takes note of how many share the way to another node. REQUIRES: r.mu.
+func (r *relay) countAway() {
+	n := 0
+	if r.there.ID != "" {
+		n = len(r.consumers)
+	}
+	r.away.Store(int64(n))
 }
 
 // pass hands over to the dispatcher; without one nothing is lost, for the next one
@@ -148,6 +173,7 @@ func (r *relay) leave() []*attachRequest {
 	}
 	clear(r.consumers)
 	r.here, r.there = nil, mesh.Peer{}
+	r.away.Store(0)
 	r.posting.Add(1)
 	return moved
 }
@@ -166,7 +192,7 @@ func (r *relay) linksAway() uint64 {
 	if r.there.ID == "" {
 		return 0
 	}
-	return uint64(len(r.consumers)) + uint64(max(0, r.shard.producers.Load()))
+	return uint64(r.away.Load() + max(0, r.shard.producers.Load()))
 }
 
 // moveAll has consumers begin anew.

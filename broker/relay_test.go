@@ -139,3 +139,15 @@ func TestRelayForgetsWhoDetached(t *testing.T) {
 	r.seat(2)
 	require.Zero(t, r.run())
 }
+
+// However many consumers have their dispatcher elsewhere, what is on its way to them
+// all is bounded: the line between two nodes takes only so much.
+func TestRelayBoundsWhatIsOnItsWay(t *testing.T) {
+	r := newRelayRig(t)
+	require.Equal(t, aheadBytes, r.relay.aheadBytes())
+	r.relay.away.Store(1000)
+	require.LessOrEqual(t, 1000*r.relay.aheadBytes(), awayBytes)
+	require.Positive(t, r.relay.aheadBytes())
+	r.seat(1)
+	require.Equal(t, aheadBytes, r.relay.aheadBytes(), "here it is memory that nobody else waits for")
+}

@@ -198,8 +198,10 @@ func (n *Node) Form(ctx context.Context) (Formation, error) {
 
 // formOnce looks around and does one step.
 func (n *Node) formOnce(ctx context.Context, f *forming) error {
-	for by, r := range n.peers.refusals(refusedWiped) {
-		return fmt.Errorf("%w by %s: %s", ErrRefused, by, r.text)
+	for _, word := range []string{refusedWiped, refusedLevel} {
+		for by, r := range n.peers.refusals(word) {
+			return fmt.Errorf("%w by %s: %s", ErrRefused, by, r.text)
+		}
 	}
 	s := f.next(time.Now(), n.identity().Char, n.look(ctx))
 	switch s.kind {

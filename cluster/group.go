@@ -40,7 +40,7 @@ type Group struct {
 	routed    chan struct{} // cap 1: Raft knows of another leader
 	elections atomic.Uint64
 	tuning    sync.Mutex
-	transfers sync.Mutex // one at a time
+	transfers chan struct{} // cap 1: held by a Transfer
 
 	ctx       context.Context // ends when the group begins to end
 	cancel    context.CancelFunc

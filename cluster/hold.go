@@ -26,6 +26,9 @@ import (
 type holdFSM struct {
 	fsm FSM
 	log entryLog
+	// repairable: there may be other replicas, so damage that Apply finds holds this
+	// one instead of ending the group.
+	repairable bool
 
 	mu   sync.Mutex // held over Apply: resume excludes it
 	held bool
@@ -72,6 +75,12 @@ func (h *holdFSM) Apply(index uint64, data []byte) (Result, error) {
 		return Result{Held: true}, nil
 	}
 	result, err := h.fsm.Apply(index, data)
+	if damage := (*journal.CorruptionError)(nil); h.repairable && errors.As(err, &damage) {
+		// Nothing of the entry was applied; the journal has told of the damage, and
+		// the repair applies it.
+		h.held, h.last = true, index
+		return Result{Held: true}, nil
+	}
 	if len(h.checks) > 0 {
 		h.tellChecks(index)
 	}

@@ -43,8 +43,11 @@ func (n *Node) keepOnce(now time.Time) {
 		n.fatal(fmt.Errorf("%w: the identity of the data directory says cluster %s, its settings say %s", ErrRefused, mine.Cluster, v.charter.Cluster))
 		return
 	}
+	if err := n.keepLevel(v); err != nil {
+		n.noteFact("the identity can't be written", err.Error())
+		return // Level stays what it is on disk
+	}
 	n.current.Store(&v)
-	n.keepLevel(v)
 	n.address(v, now)
 	n.checkRemoved(v)
 	if r.group.Leader() && len(n.dueSettings(v)) > 0 {
@@ -61,13 +64,11 @@ func (n *Node) keepOnce(now time.Time) {
 
 // keepLevel notes, durably, what may be in this journal, before anything that
 // depends on it is written: see openIdentity.
-func (n *Node) keepLevel(v view) {
+func (n *Node) keepLevel(v view) error {
 	if v.level <= n.identity().Level {
-		return
+		return nil
 	}
-	if err := n.changeIdentity(func(id *identity) { id.Level = v.level }); err != nil {
-		n.noteFact("the identity can't be written", err.Error())
-	}
+	return n.changeIdentity(func(id *identity) { id.Level = v.level })
 }
 
 // settingsPatience bounds one change of the settings.

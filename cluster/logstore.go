@@ -3,7 +3,6 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,9 +37,11 @@ type logStore struct {
 	awaitMending func() bool
 	failed       func(error) // told of the first failed write
 
-	// writes orders appends and deletions, as journal.Log asks for. A prefix
-	// deletion is not synced, so an append waits for it only some microseconds.
-	writes  sync.Mutex
+	// writes orders appends and deletions, as journal.Log asks for: who has put
+	// something in may write. A prefix deletion is not synced, so an append waits for
+	// it only some microseconds. (A mutex would stop the clock of a simulation, in
+	// which an append takes virtual time; see journal.Pacer.)
+	writes  chan struct{}
 	entries []journal.Entry // scratch
 	broken  atomic.Pointer[error]
 	damage  atomic.Pointer[error] // the first entry that could not be read
@@ -97,8 +98,8 @@ func (s *logStore) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{
 // written: a disk that failed once cannot be trusted to have kept what the next
 // success would seem to promise.
 func (s *logStore) StoreLogs(logs []*raft.Log) error {
-	s.writes.Lock()
-	defer s.writes.Unlock()
+	s.writes <- struct{}{}
+	defer func() { <-s.writes }()
 	if err := s.broken.Load(); err != nil {
 		return *err
 	}
@@ -124,8 +125,8 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 
 // DeleteRange removes entries; the journal keeps what the FSM still needs.
 func (s *logStore) DeleteRange(min, max uint64) error {
-	s.writes.Lock()
-	defer s.writes.Unlock()
+	s.writes <- struct{}{}
+	defer func() { <-s.writes }()
 	if err := s.broken.Load(); err != nil {
 		return *err
 	}

@@ -95,8 +95,12 @@ func groupError(err error) error {
 // refused, everything is held before, and the barrier behind the last one has come
 // through when Raft is asked; after a failure a barrier tells when it takes them again.
 func (g *Group) Transfer(ctx context.Context, to string) error {
-	g.transfers.Lock()
-	defer g.transfers.Unlock()
+	select {
+	case g.transfers <- struct{}{}:
+		defer func() { <-g.transfers }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	term := g.lease.Load()
 	if !g.Leader() || term == 0 {
 		return ErrNotLeader

@@ -313,27 +313,6 @@ func TestStopGracefully(t *testing.T) {
 	})
 }
 
-// Nothing newer is written than the oldest member knows.
-func TestLevelsOfAMixedCluster(t *testing.T) {
-	inNodes(t, func(t *testing.T, r *nodeRig) {
-		newer := func(c *NodeConfig) { c.KnownLevel = KnownLevel + 1 }
-		r.start("n1", three, newer)
-		r.start("n2", three, newer)
-		r.start("n3", three, nil)
-		r.untilReady("n1", "n2", "n3")
-		r.pass(2 * time.Second)
-		require.EqualValues(t, KnownLevel, r.nodes["n1"].Level())
-		r.stop("n3")
-		r.start("n3", three, newer)
-		r.untilReady("n3")
-		r.until("all know more", func() bool { return r.nodes["n2"].Level() == KnownLevel+1 })
-		r.pass(time.Second)
-		r.stop("n3")
-		_, err := r.tryStart("n3", three, nil)
-		require.ErrorIs(t, err, ErrRefused, "the older release may not read what is in its journal")
-	})
-}
-
 func TestVerifyFindsAndRepairs(t *testing.T) {
 	inNodes(t, func(t *testing.T, r *nodeRig) {
 		r.form("n1", "n2", "n3")

@@ -75,10 +75,10 @@ func (p *pipeline) AppendEntries(r *raft.AppendEntriesRequest, a *raft.AppendEnt
 func (p *pipeline) send(r *raft.AppendEntriesRequest, a *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
 	select {
 	case p.room <- struct{}{}:
-	case <-p.broken:
-		return nil, p.err
-	case <-p.t.ctx.Done():
-		return nil, errClosed
+	default:
+		if err := p.await(r.Term); err != nil {
+			return nil, err
+		}
 	}
 	f := &appendFuture{start: time.Now(), req: r, resp: a}
 	_, err := p.t.begin(p.peer, ChanAppend,
@@ -89,6 +89,27 @@ func (p *pipeline) send(r *raft.AppendEntriesRequest, a *raft.AppendEntriesRespo
 		return nil, err
 	}
 	return f, nil
+}
+
+// await waits for room, for as long as we lead.
+func (p *pipeline) await(term uint64) error {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case p.room <- struct{}{}:
+			return nil
+		case <-p.broken:
+			return p.err
+		case <-p.t.ctx.Done():
+			return errClosed
+		case <-look.C:
+			if !p.t.leads(term) {
+				p.fail(errDeposed)
+				return errDeposed
+			}
+		}
+	}
 }
 
 func (p *pipeline) answered(f *appendFuture, msg []byte, err error) {

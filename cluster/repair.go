@@ -39,7 +39,7 @@ func (r *replica) takeHold(cfg *Config) error {
 	if err != nil && !errors.Is(err, journal.ErrNotFound) {
 		return err
 	}
-	r.hold = &holdFSM{fsm: cfg.FSM, log: log}
+	r.hold = &holdFSM{fsm: cfg.FSM, log: log, repairable: r.node.hub != nil}
 	if err == nil || r.journal.Damaged() != nil {
 		r.hold.stop()
 		mark, err := (&snapStore{marks: marks}).latest()
@@ -100,6 +100,9 @@ func (n *Node) mend(r *replica, reason string, from []string) {
 	}
 	if len(r.group.Servers()) == 1 {
 		n.log.Error("a replica is damaged and there is no other one to repair it from", "shard", r.shard, "reason", reason)
+		if r.held() {
+			n.fatal(fmt.Errorf("cluster: shard %d is damaged and has no other replica: %s", r.shard, reason))
+		}
 		return
 	}
 	r.mending = true

@@ -22,8 +22,15 @@ const (
 // Raft backs off up to 10 s after errors, and would not send entries to a node for as
 // long after it has come back, so entries to one that is not connected wait here for
 // the connection, for as long as the term lasts.
+//
+// Raft's heartbeats go on after it has lost the lead, for as long as a pipeline to the
+// same peer waits for an answer. A peer that hears them, while we hear nothing, would
+// keep us as its leader and vote for nobody else: so they end here.
 func (t *transport) AppendEntries(id raft.ServerID, _ raft.ServerAddress, r *raft.AppendEntriesRequest, a *raft.AppendEntriesResponse) error {
 	peer := string(id)
+	if !t.leads(r.Term) {
+		return errDeposed
+	}
 	ch, timeout := ChanAppend, appendTime
 	if isHeartbeat(r) {
 		ch, timeout = ChanUrgent, answerTime

@@ -1,14 +1,16 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+
+	"entrepot/journal"
 )
 
 // stableStore is the file with the group's term and vote, or what a simulation has
@@ -49,7 +51,7 @@ func openStable(cfg *Config) (*stableStore, error) {
 		return &stableStore{StableStore: cfg.Stable, path: "the stable store", close: func() error { return nil }}, nil
 	}
 	dir, shard := cfg.Dir, cfg.Shard
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := journal.MakeDir(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	path := filepath.Join(dir, fmt.Sprintf("raft-%d.db", shard))
@@ -58,6 +60,9 @@ func openStable(cfg *Config) (*stableStore, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cluster: open %s: %w", path, err)
+	}
+	if err := journal.SyncDir(dir); err != nil { // bbolt syncs the file, not its name
+		return nil, errors.Join(fmt.Errorf("cluster: sync %s: %w", dir, err), s.Close())
 	}
 	return &stableStore{StableStore: s, path: path, close: s.Close}, nil
 }

@@ -83,13 +83,14 @@ func newGroup(cfg Config, stable *stableStore, log entryLog, marks markStore) *G
 	g := &Group{
 		cfg: cfg, stable: stable, snapshot: newSnapshotter(&cfg), clock: newClock(cfg.Wall),
 		notify: make(chan bool, notifyRoom), routed: make(chan struct{}, 1),
-		raftUp: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{}),
+		transfers: make(chan struct{}, 1),
+		raftUp:    make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{}),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.followers = newFollowers(log.Last)
 	g.batcher = newBatcher(&cfg, g.clock)
 	g.batcher.propose = g.propose
-	g.logs = &logStore{log: log, batcher: g.batcher, grown: g.snapshot.grown, failed: g.fatal,
+	g.logs = &logStore{log: log, writes: make(chan struct{}, 1), batcher: g.batcher, grown: g.snapshot.grown, failed: g.fatal,
 		keepFrom: g.followers.keepFrom, awaitMending: g.awaitMending}
 	stable.failed = g.fatal
 	g.snaps = &snapStore{marks: marks, streams: cfg.Streams, log: log, confs: &g.confs, ctx: g.ctx, failed: g.fatal}
@@ -97,7 +98,7 @@ func newGroup(cfg Config, stable *stableStore, log entryLog, marks markStore) *G
 	if cfg.Hub != nil {
 		g.batcher.forward = g.forward
 		g.peers = newTransport(&cfg, g.followers)
-		g.peers.term = g.term
+		g.peers.term, g.peers.leads = g.term, g.leads
 		g.intake.send = func(to mesh.Peer, msg []byte) { _ = cfg.Hub.mesh.SendTo(to, ChanUrgent, msg) }
 	}
 	return g
@@ -279,6 +280,11 @@ func (g *Group) term() uint64 {
 		return 0
 	}
 	return g.raft.CurrentTerm()
+}
+
+// leads: Raft is the leader of that term, be it caught up or not.
+func (g *Group) leads(term uint64) bool {
+	return closed(g.raftUp) && g.raft.State() == raft.Leader && g.raft.CurrentTerm() == term
 }
 
 // awaitMending waits a moment, in a running group with peers.

@@ -24,6 +24,7 @@ type transport struct {
 	hub       *Hub
 	followers *followers
 	term      func() uint64 // of our Raft, as soon as there is one
+	leads     func(term uint64) bool
 	consumer  chan raft.RPC
 	// voteFrom: before it no vote is given, see asked.
 	voteFrom time.Time
@@ -62,6 +63,7 @@ var (
 	errTimeout = errors.New("cluster: no answer in time")
 	errTooSoon = errors.New("cluster: this node has just started and may have promised its vote")
 	errBusy    = errors.New("cluster: too many questions at once")
+	errDeposed = errors.New("cluster: this node does not lead any more")
 )
 
 func newTransport(cfg *Config, f *followers) *transport {

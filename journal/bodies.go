@@ -9,11 +9,13 @@ import (
 )
 
 // bodyMissing: a live message has no Q key. That is corruption, unless it was
-// removed since the load was planned.
+// removed since the load was planned, or before a crash that has kept the table with
+// its tombstone and lost the state row: the log has the removal, but in a group that
+// has no leader yet nobody may say that it is committed.
 func (s *Shard) bodyMissing(q queue.ID, seq queue.Seq) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.machine.Alive(q, seq) {
+	if !s.machine.Alive(q, seq) || s.applied < s.replayTo {
 		return nil
 	}
 	return corrupt(s.space.seqKey(nil, kindMessage, q, seq), "a live message has no body")

@@ -138,6 +138,7 @@ func (l *Log) Append(entries []Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
+	l.store.pace()
 	anew, err := l.follows(entries)
 	if err != nil {
 		return err

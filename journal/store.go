@@ -55,8 +55,8 @@ const (
 // is damaged or of a format that this binary does not know.
 func Open(o Options) (*Store, error) {
 	o = o.withDefaults()
-	if err := o.FS.MkdirAll(o.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("journal: make %s: %w", o.Dir, err)
+	if err := makeDir(o.FS, o.Dir, 0o755); err != nil {
+		return nil, err
 	}
 	lock, err := lockDir(o.Dir, o.FS)
 	if err != nil {
@@ -240,11 +240,18 @@ func (s *Store) Close() error {
 		<-s.syncerDone
 	}
 	if failed := s.failure.get(); failed != nil {
-		// Pebble cannot be closed in this state: its locks may be held by
-		// what has failed. The process is about to end.
+		go s.closeFailed()
 		return errors.Join(failed, s.lock.Close())
 	}
 	return errors.Join(err, s.db.Close(), s.lock.Close())
+}
+
+// closeFailed closes Pebble as far as that is possible. Nobody waits for it: Pebble's
+// locks may be held by what has failed. The process is about to end, or it is a test
+// that wants its goroutines to.
+func (s *Store) closeFailed() {
+	defer func() { _ = recover() }()
+	_ = s.db.Close()
 }
 
 // syncLazily makes good what Durability OS has promised.
