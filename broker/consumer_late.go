@@ -13,7 +13,6 @@ import (
 
 // late makes what it can of a late outcome. ref, if it is not 0, is confirmed.
 func (s *consumer) late(seq queue.Seq, ref uint64, kind queue.OutcomeKind) {
-	s.conn.broker.metrics.settledBy(kind)
 	var reason queue.Reason
 	switch kind {
 	case queue.Accepted:

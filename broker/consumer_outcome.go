@@ -54,6 +54,7 @@ func (s *consumer) outcome(o *amqp.Outcome) {
 	seq := queue.Seq(o.Ref & (1<<refSeqBits - 1))
 	if uint16(o.Ref>>refSeqBits) != s.generation {
 		s.countOut(-1)
+		s.conn.broker.metrics.settledBy(out.Kind)
 		s.late(seq, s.await(o, seq, out.Kind, &state), out.Kind)
 		return
 	}

@@ -67,7 +67,7 @@ func start(cfg Config, stable *stableStore, log entryLog, marks markStore) (*Gro
 	var err error
 	if g.raft, err = p.newRaft(&machine{
 		fsm: cfg.FSM, batcher: g.batcher, intake: &g.intake, clock: g.clock, snaps: g.snaps, confs: &g.confs,
-		newConf: g.configured, failed: g.fatal,
+		newConf: g.configured, restored: g.restored, failed: g.fatal,
 	}); err != nil {
 		return nil, err
 	}
@@ -164,6 +164,12 @@ func (p *parts) newRaft(m *machine) (r *raft.Raft, err error) {
 		return nil, fmt.Errorf("cluster: start raft: %w", err)
 	}
 	return r, nil
+}
+
+func (g *Group) restored() {
+	if g.cfg.OnRestore != nil {
+		g.cfg.OnRestore()
+	}
 }
 
 // settleIn looks at the configuration that Raft found, and begins.
