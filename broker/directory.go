@@ -133,7 +133,7 @@ func (d *directory) find(name string) (*address, *amqp.Error) {
 	case errors.Is(err, errRepairing):
 		return nil, linkError(wire.CondInternalError, "%v", err)
 	case err != nil:
-		d.broker.fatal(err)
+		d.home(name).failed(err)
 		return nil, linkError(wire.CondInternalError, "the store failed")
 	}
 	if q == nil {

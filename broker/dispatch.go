@@ -295,9 +295,9 @@ func (b *notices) carryOut() {
 		case queue.EffectDrained:
 			s.drained(e.Ref)
 		case queue.EffectConfirmed:
-			s.confirmed(e.Ref, true)
+			s.confirmed(e.Ref)
 		case queue.EffectOutcomeFailed:
-			s.confirmed(e.Ref, false)
+			s.failed(e.Ref)
 		case queue.EffectGone:
 			s.queueGone()
 		}

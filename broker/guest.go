@@ -51,18 +51,6 @@ func (gs *guests) gone(p mesh.Peer) {
 	}
 }
 
-// count is how many consumers other nodes have attached.
-func (gs *guests) count() (n int) {
-	gs.mu.Lock()
-	defer gs.mu.Unlock()
-	for _, g := range gs.byKey {
-		g.mu.Lock()
-		n += len(g.ids)
-		g.mu.Unlock()
-	}
-	return n
-}
-
 // take hands the dispatcher what the node has sent, under our own ids.
 func (g *guest) take(items []byte) error {
 	r := relayReader{b: items}

@@ -117,9 +117,3 @@ func TestOpenNodeRefuses(t *testing.T) {
 		}
 	})
 }
-
-// propose puts a record into shard 0's log, through a node.
-func (r *nodeRig) propose(id string, add func(*queue.PackBuilder)) {
-	r.t.Helper()
-	require.NoError(r.t, r.nodes[id].propose(r.t.Context(), 0, add))
-}

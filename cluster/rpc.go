@@ -101,7 +101,7 @@ func peerHeader(id string) raft.RPCHeader {
 func readAppend(from string, msg []byte) (*raft.AppendEntriesRequest, error) {
 	d := decoder{p: msg, at: callLen}
 	r := &raft.AppendEntriesRequest{
-		RPCHeader: peerHeader(from), Leader: []byte(from), Term: d.u64(),
+		RPCHeader: peerHeader(from), Term: d.u64(),
 		PrevLogEntry: d.u64(), PrevLogTerm: d.u64(), LeaderCommitIndex: d.u64(),
 	}
 	n := int(d.u32())
@@ -152,7 +152,7 @@ func appendVote(b []byte, term, lastIndex, lastTerm uint64, transfer bool) []byt
 func readVote(from string, msg []byte) (*raft.RequestVoteRequest, error) {
 	d := decoder{p: msg, at: callLen}
 	r := &raft.RequestVoteRequest{
-		RPCHeader: peerHeader(from), Candidate: []byte(from),
+		RPCHeader: peerHeader(from),
 		Term: d.u64(), LastLogIndex: d.u64(), LastLogTerm: d.u64(), LeadershipTransfer: d.u8() != 0,
 	}
 	return r, d.err

@@ -14,7 +14,7 @@ import (
 // What nodes say to each other: these bytes, and nothing that is cut off is taken.
 func TestMessagesBetweenNodes(t *testing.T) {
 	request := &raft.AppendEntriesRequest{
-		RPCHeader: peerHeader("n1"), Leader: []byte("n1"), Term: 2, PrevLogEntry: 3, PrevLogTerm: 1, LeaderCommitIndex: 3,
+		RPCHeader: peerHeader("n1"), Term: 2, PrevLogEntry: 3, PrevLogTerm: 1, LeaderCommitIndex: 3,
 		Entries: []*raft.Log{
 			{Index: 4, Term: 2, Type: raft.LogCommand, Data: []byte("data"), AppendedAt: time.UnixMilli(5)},
 			{Index: 5, Term: 2, Type: raft.LogNoop, Extensions: []byte("x")},
@@ -49,7 +49,7 @@ func TestMessagesBetweenNodes(t *testing.T) {
 	msg = appendVote(appendCall(nil, kindVote, 7, 9), 1, 2, 3, true)
 	vote, err := readVote("n1", msg)
 	require.NoError(t, err)
-	require.Equal(t, &raft.RequestVoteRequest{RPCHeader: peerHeader("n1"), Candidate: []byte("n1"),
+	require.Equal(t, &raft.RequestVoteRequest{RPCHeader: peerHeader("n1"),
 		Term: 1, LastLogIndex: 2, LastLogTerm: 3, LeadershipTransfer: true}, vote)
 	cutOff(t, msg, callLen, func(p []byte) error { _, err := readVote("n1", p); return err })
 
