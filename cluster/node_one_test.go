@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"entrepot/journal"
-	"entrepot/queue"
 )
 
 // alone is a standalone node: it does not listen and has no peers.

@@ -153,7 +153,7 @@ func readVote(from string, msg []byte) (*raft.RequestVoteRequest, error) {
 	d := decoder{p: msg, at: callLen}
 	r := &raft.RequestVoteRequest{
 		RPCHeader: peerHeader(from),
-		Term: d.u64(), LastLogIndex: d.u64(), LastLogTerm: d.u64(), LeadershipTransfer: d.u8() != 0,
+		Term:      d.u64(), LastLogIndex: d.u64(), LastLogTerm: d.u64(), LeadershipTransfer: d.u8() != 0,
 	}
 	return r, d.err
 }
