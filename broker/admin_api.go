@@ -70,7 +70,11 @@ func (b *Broker) readyShards() error {
 
 // formed says that there are no queues to speak of yet. Errors: admin.ErrUnavailable.
 func (b *Broker) formed() error {
-	if b.shards() == nil {
+	running := b.shards() != nil
+	for _, s := range b.shards() {
+		running = running && s.running()
+	}
+	if !running {
 		return fmt.Errorf("%w: %v", admin.ErrUnavailable, b.Ready())
 	}
 	return nil
@@ -330,6 +334,9 @@ func (b *Broker) Metrics() admin.Metrics {
 	}
 	if b.clustered() {
 		for _, s := range b.shards() {
+			if !s.running() {
+				continue
+			}
 			shown.Shards = append(shown.Shards, shardMetrics(s.id, s.group.Stats(), s.relay.linksAway(), s.commitLatency))
 		}
 		shown.Peers = peerMetrics(b.mesh().Peers())

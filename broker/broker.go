@@ -293,10 +293,9 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	if !b.stopping.CompareAndSwap(false, true) {
 		return nil
 	}
-	b.mu.Lock()
-	//lint:ignore SA2001 who looked at stopping before has begun by now
-	b.mu.Unlock()
+	b.mu.Lock() // who looked at stopping before, in goAside, has begun by now
 	b.ready.Store(false)
+	b.mu.Unlock()
 	b.leaveLead(ctx)
 	for _, l := range b.listeners {
 		_ = l.socket.Close()

@@ -179,6 +179,9 @@ func (b *Broker) repair(shard uint16, broken bool) {
 	for _, s := range b.shards() {
 		if s.id == shard {
 			s.repairing.Store(broken)
+			if !broken {
+				s.restored()
+			}
 		}
 	}
 }
@@ -202,9 +205,7 @@ func (b *Broker) quiesce(ctx context.Context) {
 	defer cancel()
 	var all sync.WaitGroup
 	for _, s := range b.shards() {
-		if s.group != nil {
-			all.Go(func() { s.quiesce(ctx) })
-		}
+		all.Go(func() { s.quiesce(ctx) })
 	}
 	all.Wait()
 }

@@ -1,6 +1,9 @@
 package broker
 
 import (
+	"errors"
+
+	"entrepot/cluster"
 	"entrepot/queue"
 )
 
@@ -13,7 +16,6 @@ import (
 
 // late makes what it can of a late outcome. ref, if it is not 0, is confirmed.
 func (s *consumer) late(seq queue.Seq, ref uint64, kind queue.OutcomeKind) {
-	s.conn.broker.metrics.settledBy(kind)
 	var reason queue.Reason
 	switch kind {
 	case queue.Accepted:
@@ -21,14 +23,24 @@ func (s *consumer) late(seq queue.Seq, ref uint64, kind queue.OutcomeKind) {
 	case queue.RejectedKind:
 		reason = queue.Rejected
 	default: // it is back in its place, as the client wants
-		s.confirmed(ref, false)
+		s.confirmed(ref)
 		return
 	}
 	id, c, shard := s.addr.id, s.conn, s.addr.shard
 	run := queue.Run{First: seq, Count: 1, Bytes: shard.meanBytes(id)}
 	shard.propose(
 		func(b *queue.PackBuilder) { b.Remove(id, reason, []queue.Run{run}) },
-		func(_ queue.Reply, err error) { c.post(func() { s.confirmed(ref, err == nil) }) })
+		func(_ queue.Reply, err error) {
+			c.post(func() {
+				switch {
+				case err == nil:
+					s.confirmed(ref)
+				case errors.Is(err, cluster.ErrUnknownOutcome): // to say it twice does no harm
+					s.late(seq, ref, kind)
+				}
+				// Else this node ends, and the client hears nothing better than nothing.
+			})
+		})
 }
 
 // meanBytes is about how large a message of a queue is, for a removal by somebody

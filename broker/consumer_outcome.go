@@ -54,6 +54,7 @@ func (s *consumer) outcome(o *amqp.Outcome) {
 	seq := queue.Seq(o.Ref & (1<<refSeqBits - 1))
 	if uint16(o.Ref>>refSeqBits) != s.generation {
 		s.countOut(-1)
+		s.conn.broker.metrics.settledBy(out.Kind)
 		s.late(seq, s.await(o, seq, out.Kind, &state), out.Kind)
 		return
 	}
@@ -128,21 +129,21 @@ func queueOutcome(state *wire.DeliveryState) (o queue.Outcome, terminal bool) {
 	return queue.Outcome{Kind: queue.Released}, false
 }
 
-// confirmed: what the client said is a fact now, or (ok is false) could not
-// become one and the message is in its place again. A broker that stops says the
-// latter of whatever it could not finish; then nothing is better than "released",
-// which some clients take for success.
-func (s *consumer) confirmed(ref uint64, ok bool) {
+// confirmed: what the client said is a fact now, so that we settle.
+func (s *consumer) confirmed(ref uint64) {
 	u, waits := s.unconfirmed[ref]
 	if !waits || s.over {
 		return
 	}
 	delete(s.unconfirmed, ref)
-	if !ok && s.conn.broker.stopping.Load() {
-		return
-	}
-	if !ok {
-		u.state = wire.DeliveryState{Kind: wire.StateReleased}
-	}
 	s.link.SettleOut(u.id, u.state)
+}
+
+// failed: the dispatcher could not make what the client said a fact, or does not
+// know. What the client has done with the message is done, so it is tried again
+// without the dispatcher. "Released" is no answer: clients take it for success.
+func (s *consumer) failed(ref uint64) {
+	if u, waits := s.unconfirmed[ref]; waits && !s.over {
+		s.late(u.seq, ref, u.kind)
+	}
 }

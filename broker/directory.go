@@ -122,6 +122,9 @@ func (d *directory) open(name string, done openDone) {
 	d.declare(name, nil, func(q *declared, err error) { d.made(name, q, err) })
 }
 
+// errDeleted: a queue was deleted before links could be attached to it.
+var errDeleted = errors.New("it was deleted again")
+
 // find makes the runtime of a queue that exists, with one link counted.
 // REQUIRES: d.mu is held.
 func (d *directory) find(name string) (*address, *amqp.Error) {
@@ -130,7 +133,7 @@ func (d *directory) find(name string) (*address, *amqp.Error) {
 	case errors.Is(err, errRepairing):
 		return nil, linkError(wire.CondInternalError, "%v", err)
 	case err != nil:
-		d.broker.fatal(err)
+		d.home(name).failed(err)
 		return nil, linkError(wire.CondInternalError, "the store failed")
 	}
 	if q == nil {
@@ -288,6 +291,9 @@ func (d *directory) made(name string, q *declared, err error) {
 	waiting := d.making[name]
 	delete(d.making, name)
 	var a *address
+	if err == nil && q.shard.deleted(q.id) { // queueDeleted did not know of it yet
+		err = errDeleted
+	}
 	if err == nil && len(waiting) > 0 {
 		if a = d.addresses[name]; a == nil {
 			a = d.adopt(name, q)
@@ -340,6 +346,26 @@ func (d *directory) queueDeleted(q queueRef) {
 	d.mu.Unlock()
 	if gone != nil {
 		gone.queueDeleted()
+	}
+}
+
+// recheck compares what links of this node are attached to with the shard's state,
+// which may have any number of new facts.
+func (d *directory) recheck(s *shard) {
+	d.mu.Lock()
+	var attached []*address
+	for _, a := range d.addresses {
+		if a.shard == s {
+			attached = append(attached, a)
+		}
+	}
+	d.mu.Unlock()
+	for _, a := range attached {
+		if s.deleted(a.id) {
+			d.queueDeleted(a.ref())
+		} else {
+			d.refresh(a.name)
+		}
 	}
 }
 

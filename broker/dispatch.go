@@ -130,7 +130,7 @@ func (l *dispatchLoop) input(in *dispatchInput) {
 func (l *dispatchLoop) attach(in *dispatchInput) {
 	req := in.attach
 	l.consumers[in.consumer] = req
-	state, ok := l.shard.journal.SetActive(in.queue, true)
+	state, ok := l.activate(in.queue)
 	if !ok { // deleted meanwhile
 		l.notify(&queue.Effect{Kind: queue.EffectGone, Consumer: in.consumer})
 		return
@@ -142,6 +142,25 @@ func (l *dispatchLoop) attach(in *dispatchInput) {
 		State:         state,
 		MaxDeliveries: req.maxDeliveries,
 	})
+}
+
+// declareLag bounds how long a queue is waited for that another node has heard of.
+const declareLag = time.Second
+
+// activate asks for a queue's events. Another node may have applied its declaration
+// before this one, which leads, has: then it comes in a moment.
+func (l *dispatchLoop) activate(id queue.ID) (state queue.State, ok bool) {
+	for deadline := time.Now().Add(declareLag); ; {
+		state, ok = l.shard.journal.SetActive(id, true)
+		if ok || l.shard.deleted(id) || time.Now().After(deadline) {
+			return state, ok
+		}
+		select {
+		case <-time.After(replicaLook):
+		case <-l.reign.ended:
+			return state, false
+		}
+	}
 }
 
 func (l *dispatchLoop) drain(in *dispatchInput) {
@@ -276,9 +295,9 @@ func (b *notices) carryOut() {
 		case queue.EffectDrained:
 			s.drained(e.Ref)
 		case queue.EffectConfirmed:
-			s.confirmed(e.Ref, true)
+			s.confirmed(e.Ref)
 		case queue.EffectOutcomeFailed:
-			s.confirmed(e.Ref, false)
+			s.failed(e.Ref)
 		case queue.EffectGone:
 			s.queueGone()
 		}

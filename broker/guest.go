@@ -131,6 +131,6 @@ func (g *guest) send(buf []byte) {
 	b := g.reign.shard.broker
 	b.metrics.forwardedBytes.Add(uint64(len(buf)))
 	if err := b.mesh().SendTo(g.peer, chanDispatch, buf); err != nil {
-		b.mesh().Drop(g.peer.ID) // what it was to hear is lost: its consumers begin anew
+		b.unheard(g.peer, err)
 	}
 }

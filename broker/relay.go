@@ -99,8 +99,7 @@ func (r *relay) pass(inputs []dispatchInput) {
 		r.here.mail.post(inputs...)
 	case r.there.ID != "":
 		if err := r.shard.sendInputs(r.there, r.term.Load(), inputs); err != nil {
-			// The connection has ended, which is told next, or takes no more.
-			r.shard.broker.mesh().Drop(r.there.ID)
+			r.shard.broker.unheard(r.there, err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"entrepot/journal"
+	"entrepot/queue"
 )
 
 // errRepairing: this node's replica of a shard is damaged and on its way to be whole
@@ -25,6 +26,23 @@ func (s *shard) failed(err error) {
 		return
 	}
 	s.broker.fatal(err)
+}
+
+// restored: the replica is another one now, newer than the last fact that was applied
+// to the one before. What links of this node would have been told is found out.
+func (s *shard) restored() {
+	s.broker.goAside(func() {
+		s.broker.directory.recheck(s)
+		s.watched.reopen()
+		s.broker.node.reopen()
+	})
+}
+
+// deleted tells that a queue was there, and is no more. One that the replica has not
+// heard of yet is not deleted.
+func (s *shard) deleted(id queue.ID) bool {
+	_, exists := s.journal.Queue(id)
+	return !exists && id < s.journal.NextID()
 }
 
 // A node that does not lead learns of a fact a moment after it became one: with the

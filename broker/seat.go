@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+
 	"entrepot/cluster/mesh"
 )
 
@@ -55,6 +57,15 @@ func (s *shard) sendInputs(to mesh.Peer, term uint64, inputs []dispatchInput) er
 	}
 	s.broker.metrics.forwardedBytes.Add(uint64(len(buf)))
 	return s.broker.mesh().SendTo(to, chanDispatch, buf)
+}
+
+// unheard: something for another node is lost, so its session has to end, and with it
+// all that was agreed on. If it has ended by itself, that is told next, and another
+// session there may be by now is not to blame.
+func (b *Broker) unheard(p mesh.Peer, err error) {
+	if !errors.Is(err, mesh.ErrNotConnected) {
+		b.mesh().Drop(p.ID)
+	}
 }
 
 // peerChanged is told by the mesh, in order with what the peer sends.

@@ -76,12 +76,22 @@ func (s *shard) start(node *cluster.Node, cfg cluster.Config) (err error) {
 	defer close(s.started)
 	cfg.Shard, cfg.FSM = s.id, s
 	cfg.OnLeader, cfg.OnRoute = s.led, s.route
-	cfg.OnFatal, cfg.OnPack = s.broker.fatal, s.packed
+	cfg.OnFatal, cfg.OnPack, cfg.OnRestore = s.broker.fatal, s.packed, s.restored
 	if s.group, err = node.StartGroup(cfg); err != nil {
 		return err
 	}
 	s.batcher = s.group.Batcher()
 	return nil
+}
+
+// running: it has joined the group, so there is one.
+func (s *shard) running() bool {
+	select {
+	case <-s.started:
+		return s.group != nil
+	default:
+		return false
+	}
 }
 
 // packed is told of every pack of this node that was applied.
@@ -123,7 +133,7 @@ func (s *shard) route(r cluster.Route) {
 // stop ends the shard: what was gathered is finished first, for as long as ctx lets
 // it. REQUIRES: no connection is left.
 func (s *shard) stop(ctx context.Context) error {
-	if s.group == nil { // it did not start
+	if !s.running() { // it did not start
 		return nil
 	}
 	if s.adrift.shut.Load() { // nobody is there to finish anything
@@ -147,7 +157,7 @@ const adriftGrace = 500 * time.Millisecond
 
 // quiesce waits until everything that was gathered so far has been answered.
 func (s *shard) quiesce(ctx context.Context) {
-	if s.adrift.shut.Load() {
+	if !s.running() || s.adrift.shut.Load() {
 		return
 	}
 	// A record that says nothing: no deadline is at or before 0.

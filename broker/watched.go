@@ -49,6 +49,17 @@ func (w *watched) removed(replies []queue.Reply) {
 	}
 }
 
+// reopen looks at all gates.
+func (w *watched) reopen() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, a := range w.addresses {
+		if a.reopen() {
+			delete(w.addresses, id)
+		}
+	}
+}
+
 // overloaded tells that producers should wait: the log is behind.
 func (s *shard) overloaded() bool {
 	return s.batcher.Backlog() > backlogHigh || s.journal.WindowBytes() > s.broker.windowHigh

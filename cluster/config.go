@@ -161,6 +161,11 @@ type Config struct {
 	// waiters, from the goroutine that applies: it must be quick. Optional.
 	OnPack func(PackStats)
 
+	// OnRestore is told that the state was replaced by a newer one that came as a
+	// stream: FSM.Apply has not been told of what happened between the two. It is
+	// called by the goroutine that applies, and must be quick. Optional.
+	OnRestore func()
+
 	// Compress lets packs be compressed where that pays.
 	Compress bool
 	// Wall is the wall clock. Default: time.Now.

@@ -49,7 +49,7 @@ type Group struct {
 	ended     chan struct{} // closed when Raft and its goroutines have ended
 	endOnce   sync.Once
 	tasks     sync.WaitGroup // our own goroutines
-	barriers  sync.Mutex     // one barrier at a time: Raft's queue has room for packs
+	barriers  chan struct{}  // cap 1: one barrier at a time: Raft's queue has room for packs
 	fatalOnce sync.Once
 	stopOnce  sync.Once
 	stopErr   error
@@ -73,8 +73,8 @@ func (g *Group) Barrier(timeout time.Duration) error {
 func (g *Group) barrier(ctx context.Context) error {
 	answer := make(chan error, 1)
 	go func() {
-		g.barriers.Lock()
-		defer g.barriers.Unlock()
+		g.barriers <- struct{}{}
+		defer func() { <-g.barriers }()
 		answer <- g.raftBarrier()
 	}()
 	select {

@@ -19,6 +19,7 @@ type machine struct {
 	snaps     *snapStore
 	confs     *confs
 	newConf   func(raft.Configuration) // told of every committed configuration
+	restored  func()                   // told of every state that came as a stream
 	failed    func(error)              // told when an entry can't be applied
 	err       error                    // why: no entry is applied any more
 	held      bool                     // the last entry was put off, see Result.Held
@@ -99,6 +100,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	m.confs.reset(meta.ConfigurationIndex, meta.Configuration)
 	m.newConf(meta.Configuration)
 	m.batcher.restored(meta.Index)
+	m.restored()
 	return nil
 }
 

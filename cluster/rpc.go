@@ -152,7 +152,8 @@ func appendVote(b []byte, term, lastIndex, lastTerm uint64, transfer bool) []byt
 func readVote(from string, msg []byte) (*raft.RequestVoteRequest, error) {
 	d := decoder{p: msg, at: callLen}
 	r := &raft.RequestVoteRequest{
-		RPCHeader: peerHeader(from), Term: d.u64(), LastLogIndex: d.u64(), LastLogTerm: d.u64(), LeadershipTransfer: d.u8() != 0,
+		RPCHeader: peerHeader(from),
+		Term:      d.u64(), LastLogIndex: d.u64(), LastLogTerm: d.u64(), LeadershipTransfer: d.u8() != 0,
 	}
 	return r, d.err
 }

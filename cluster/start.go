@@ -67,7 +67,7 @@ func start(cfg Config, stable *stableStore, log entryLog, marks markStore) (*Gro
 	var err error
 	if g.raft, err = p.newRaft(&machine{
 		fsm: cfg.FSM, batcher: g.batcher, intake: &g.intake, clock: g.clock, snaps: g.snaps, confs: &g.confs,
-		newConf: g.configured, failed: g.fatal,
+		newConf: g.configured, restored: g.restored, failed: g.fatal,
 	}); err != nil {
 		return nil, err
 	}
@@ -83,8 +83,8 @@ func newGroup(cfg Config, stable *stableStore, log entryLog, marks markStore) *G
 	g := &Group{
 		cfg: cfg, stable: stable, snapshot: newSnapshotter(&cfg), clock: newClock(cfg.Wall),
 		notify: make(chan bool, notifyRoom), routed: make(chan struct{}, 1),
-		transfers: make(chan struct{}, 1),
-		raftUp:    make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{}),
+		transfers: make(chan struct{}, 1), barriers: make(chan struct{}, 1),
+		raftUp: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{}),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.followers = newFollowers(log.Last)
@@ -164,6 +164,12 @@ func (p *parts) newRaft(m *machine) (r *raft.Raft, err error) {
 		return nil, fmt.Errorf("cluster: start raft: %w", err)
 	}
 	return r, nil
+}
+
+func (g *Group) restored() {
+	if g.cfg.OnRestore != nil {
+		g.cfg.OnRestore()
+	}
 }
 
 // settleIn looks at the configuration that Raft found, and begins.

@@ -39,13 +39,23 @@ func (s *Store) pebbleOptions() *pebble.Options {
 
 func (s *Store) listener() *pebble.EventListener {
 	return &pebble.EventListener{
-		BackgroundError: func(err error) { s.opts.Logger.Error("journal: background error", "err", err) },
+		BackgroundError: s.backgroundError,
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { s.stalled(true, i.Reason) },
 		WriteStallEnd:   func() { s.stalled(false, "") },
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			s.opts.Logger.Error("journal: corruption", "path", i.Path, "err", i.Details)
 			s.tableDamaged(i)
 		},
+	}
+}
+
+// backgroundError is told what went wrong in a flush or a compaction. Pebble would
+// try again at once and for ever; a disk that has failed to write is not trusted.
+// Damage of what is read is not the store's end, see tableDamaged.
+func (s *Store) backgroundError(err error) {
+	s.opts.Logger.Error("journal: background error", "err", err)
+	if !pebble.IsCorruptionError(err) {
+		_ = s.failure.set(fmt.Errorf("journal: background: %w", err))
 	}
 }
 

@@ -118,6 +118,13 @@ func (s *Shard) Queue(q queue.ID) (st queue.State, ok bool) {
 	return s.machine.Queue(q)
 }
 
+// NextID is an id that no queue has had: all that were, or are, have smaller ones.
+func (s *Shard) NextID() queue.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.machine.NextID()
+}
+
 // Totals are the sums over all queues of the shard.
 func (s *Shard) Totals() queue.Totals {
 	s.mu.Lock()
