@@ -45,7 +45,7 @@ type clusterNode struct {
 	stable  map[uint16]*memStable
 	skew    atomic.Int64 // of the wall clock
 	free    atomic.Uint64
-	started chan error
+	started chan struct{} // closed when Start has returned
 	cancel  context.CancelFunc
 }
 
@@ -86,10 +86,16 @@ func (r *clusterRig) start(id string) {
 	log := slog.New(slog.NewTextHandler(r.t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo})).With("at", id)
 	b, err := NewIn(around, cfg, log)
 	require.NoError(r.t, err)
-	n.Broker, n.started = b, make(chan error, 1)
+	started := make(chan struct{})
+	n.Broker, n.started = b, started
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
-	go func() { n.started <- b.Start(ctx) }()
+	go func() {
+		defer close(started)
+		if err := b.Start(ctx); err != nil {
+			log.Error("it did not start", "error", err)
+		}
+	}()
 }
 
 func (n *clusterNode) config() config.Config {
@@ -183,7 +189,14 @@ func (r *clusterRig) pass(d time.Duration) {
 func (r *clusterRig) untilReady(ids ...string) {
 	r.t.Helper()
 	for _, id := range ids {
-		r.until(id+" is ready", func() bool { return r.nodes[id].Ready() == nil })
+		r.until(id+" is ready", func() bool {
+			select {
+			case <-r.nodes[id].started:
+				return r.nodes[id].Ready() == nil
+			default:
+				return false
+			}
+		})
 	}
 	r.until("somebody leads", func() bool { return r.leader() != "" })
 }
@@ -194,7 +207,7 @@ func (r *clusterRig) leader() string { return r.leaderOf(0) }
 func (r *clusterRig) leaderOf(shard uint16) string {
 	for _, id := range r.names {
 		if n := r.nodes[id]; n.Broker != nil {
-			if list := n.shards(); len(list) > int(shard) && list[shard].group != nil && list[shard].group.LeaseValid(time.Now()) && list[shard].reign.Load() != nil {
+			if list := n.shards(); len(list) > int(shard) && list[shard].running() && list[shard].group.LeaseValid(time.Now()) && list[shard].reign.Load() != nil {
 				return id
 			}
 		}
