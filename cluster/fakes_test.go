@@ -24,6 +24,13 @@ type memLog struct {
 	onAppend func([]journal.Entry) error // called before an append, unlocked
 }
 
+// weather sets what a running log does before it appends.
+func (l *memLog) weather(f func([]journal.Entry) error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.onAppend = f
+}
+
 func newMemLog() *memLog { return &memLog{first: 1, marks: map[string][]byte{}} }
 
 func (l *memLog) First() uint64 {
@@ -59,8 +66,11 @@ func (l *memLog) Get(index uint64, e *journal.Entry) error {
 }
 
 func (l *memLog) Append(entries []journal.Entry) error {
-	if l.onAppend != nil {
-		if err := l.onAppend(entries); err != nil {
+	l.mu.Lock()
+	f := l.onAppend
+	l.mu.Unlock()
+	if f != nil {
+		if err := f(entries); err != nil {
 			return err
 		}
 	}

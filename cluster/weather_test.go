@@ -49,10 +49,10 @@ func TestAFailedFsyncEndsOneNode(t *testing.T) {
 					bad = w.follower()
 				}
 				var writes atomic.Int32
-				bad.log.onAppend = func([]journal.Entry) error {
+				bad.log.weather(func([]journal.Entry) error {
 					writes.Add(1)
 					return errors.New("input/output error")
-				}
+				})
 				var good *groupMember
 				for _, m := range w.nodes {
 					if m != bad {
@@ -68,7 +68,7 @@ func TestAFailedFsyncEndsOneNode(t *testing.T) {
 				allAccepted(t, rec)
 
 				w.kill(bad.id)
-				bad.log.onAppend = nil
+				bad.log.weather(nil)
 				w.start(bad.id, nil)
 				require.Len(t, w.settle(), 100)
 				require.Empty(t, fatal, "told once")
@@ -84,7 +84,7 @@ func TestASlowDiskOfAFollower(t *testing.T) {
 	inWorld(t, 3, func(w *groupWorld) {
 		w.quiet = true
 		l, slow := w.leader(), w.follower()
-		slow.log.onAppend = func([]journal.Entry) error { <-time.After(2 * time.Second); return nil }
+		slow.log.weather(func([]journal.Entry) error { <-time.After(2 * time.Second); return nil })
 		rec := newRecorder()
 		require.Less(t, sendSome(l, rec, 1, 500), 200*time.Millisecond)
 		lag := uint64(0)
@@ -107,7 +107,7 @@ func TestASlowDiskOfTheLeader(t *testing.T) {
 		w.quiet = true
 		slow := w.leader()
 		const fsync = 300 * time.Millisecond
-		slow.log.onAppend = func([]journal.Entry) error { <-time.After(fsync); return nil }
+		slow.log.weather(func([]journal.Entry) error { <-time.After(fsync); return nil })
 		rec := newRecorder()
 		for i := range 10 {
 			require.Less(t, sendSome(slow, rec, 1+i, 1), 3*fsync)
