@@ -268,6 +268,45 @@ func TestRemoveKeepsAMajority(t *testing.T) {
 	})
 }
 
+// One is cut off, one is down, one is to be removed: the two that would stay are no
+// majority of four. So it is refused once that is seen; if it has begun before, the
+// groups concerned stand still until one is back. Nothing that was accepted is lost.
+func TestMembersDoNotChangeOverAPartition(t *testing.T) {
+	t.Run("seen", func(t *testing.T) { removeOverAPartition(t, 5*time.Second) })
+	t.Run("not seen yet", func(t *testing.T) { removeOverAPartition(t, 0) })
+}
+
+func removeOverAPartition(t *testing.T, seen time.Duration) {
+	inNodes(t, func(t *testing.T, r *nodeRig) {
+		ids := []string{"n1", "n2", "n3", "n4", "n5"}
+		r.form(ids...)
+		r.declareIn("n2", 1)
+		stop := r.load("n2", 1)
+		r.pass(3 * time.Second)
+		r.net.Partition([]string{"n1"}, ids[1:])
+		r.stop("n3")
+		r.pass(seen)
+		err := r.nodes["n5"].Remove(r.within(30*time.Second), "n4", RemoveOptions{}, nil)
+		if seen > 0 {
+			require.ErrorIs(t, err, ErrConflict)
+		}
+		require.Error(t, err)
+		require.ErrorIs(t, r.nodes["n1"].Remove(r.within(10*time.Second), "n4", RemoveOptions{}, nil), ErrUnavailable, "it hears of nobody")
+		r.net.Heal()
+		r.start("n3", peersOf(ids...), nil)
+		r.untilReady("n1", "n2", "n3", "n5")
+		r.until("asked again it goes on", func() bool {
+			return r.nodes["n5"].Remove(r.within(time.Minute), "n4", RemoveOptions{}, nil) == nil
+		})
+		accepted := stop()
+		r.pass(2 * time.Second)
+		require.Greater(t, accepted, 500)
+		for _, id := range []string{"n1", "n2", "n3", "n5"} {
+			require.Equal(t, accepted, r.ready(id, 1))
+		}
+	})
+}
+
 func TestDrainAndReturn(t *testing.T) {
 	inNodes(t, func(t *testing.T, r *nodeRig) {
 		r.form("n1", "n2", "n3")
