@@ -8,8 +8,10 @@ import (
 // clock is the shard's time: what packs are stamped with, and what decides whether
 // a message has outlived its TTL.
 //
-// On the leader it begins, with the term, at the wall clock, but never behind the
-// newest stamp in the log. From then on the monotonic clock drives it, and it is
+// On the leader it begins, with the term, where the leader before had got to, as far
+// as this node has heard of it (every Append tells the time); else, after a start of
+// the whole cluster, at the wall clock, but never behind the newest stamp in the
+// log. From then on the monotonic clock drives it, and it is
 // drawn towards the wall clock by at most 1 % of the time that passes: if the wall
 // clock jumps by an hour, the shard's makes up for it in 100 hours, and nothing
 // expires at once, nor lives for an hour more. Elsewhere it is an estimate: the
@@ -23,6 +25,7 @@ type clock struct {
 	value   time.Duration // since the Unix epoch, at the moment below
 	moment  time.Time     // of the monotonic clock
 	leading bool
+	told    bool  // a leader has told its time to this process
 	stamped int64 // Unix milliseconds: the newest stamp given or seen
 }
 
@@ -53,7 +56,10 @@ func (c *clock) lead() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.run(time.Now())
-	c.value = max(time.Duration(c.wall().UnixNano()), time.Duration(c.stamped)*time.Millisecond)
+	if !c.told {
+		c.value = time.Duration(c.wall().UnixNano())
+	}
+	c.value = max(c.value, time.Duration(c.stamped)*time.Millisecond)
 	c.leading = true
 }
 
@@ -104,6 +110,7 @@ func (c *clock) heard(millis int64) {
 		return
 	}
 	c.run(time.Now())
+	c.told = true
 	if said := time.Duration(millis) * time.Millisecond; said > c.value || c.value-said > apart {
 		c.value = said
 	}

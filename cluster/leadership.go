@@ -10,6 +10,7 @@ import (
 // leadership is what followLeadership knows and has told.
 type leadership struct {
 	leading bool
+	term    uint64 // as Raft told of the last change
 	route   Route
 }
 
@@ -20,7 +21,8 @@ func (g *Group) followLeadership() {
 	for {
 		select {
 		case elected := <-g.notify:
-			g.step(&l, elected && g.caughtUp())
+			l.term = g.raft.CurrentTerm()
+			g.step(&l, elected && g.caughtUp(l.term))
 		case <-g.routed:
 		case <-g.ended:
 			g.step(&l, false)
@@ -49,7 +51,7 @@ func (g *Group) step(l *leadership, lead bool) {
 		return
 	}
 	l.leading = lead
-	term := g.raft.CurrentTerm()
+	term := l.term
 	g.leader.Store(lead)
 	if !lead {
 		g.lease.Store(0)
@@ -105,9 +107,12 @@ func (g *Group) tellRoute(l *leadership) {
 //
 // It does not block Raft: notify has room for what Raft may have to say until it
 // answers the barrier.
-func (g *Group) caughtUp() bool {
+func (g *Group) caughtUp(term uint64) bool {
 	g.intake.set(intakeHolds)
 	err := g.barrier(context.Background())
+	if err == nil && g.raft.CurrentTerm() != term { // deposed in between, which Raft tells next
+		err = ErrNotLeader
+	}
 	if err != nil {
 		g.intake.set(intakeClosed)
 		g.cfg.Logger.Info("lead lost before it was taken up", "shard", g.cfg.Shard, "error", err)

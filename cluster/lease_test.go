@@ -41,7 +41,7 @@ func TestPromisesCountFromWhenTheyWereAskedFor(t *testing.T) {
 // A node that has just started may have promised a leader not to vote, and forgotten.
 func TestANodeThatHasJustStartedDoesNotVote(t *testing.T) {
 	inWorld(t, 1, func(w *groupWorld) {
-		peers := newTransport(&w.nodes["n1"].cfg, nil) // with nobody who takes its questions
+		peers := newTransport(&w.nodes["n1"].cfg, nil, newClock(time.Now)) // with nobody who takes its questions
 		ask := func(transfer bool) int {
 			before := len(peers.consumer)
 			peers.asked(mesh.Peer{ID: "n9"}, kindVote, appendVote(appendCall(nil, kindVote, 0, 1), 100, 1<<40, 100, transfer))

@@ -82,7 +82,7 @@ func (p *pipeline) send(r *raft.AppendEntriesRequest, a *raft.AppendEntriesRespo
 	}
 	f := &appendFuture{start: time.Now(), req: r, resp: a}
 	_, err := p.t.begin(p.peer, ChanAppend,
-		func(id uint64) [][]byte { return appendParts(p.t.shard, id, r) },
+		func(id uint64) [][]byte { return appendParts(p.t.shard, id, p.t.clock.millis(), r) },
 		func(_ kind, msg []byte, err error) { p.answered(f, msg, err) })
 	if err != nil {
 		p.fail(err)

@@ -10,7 +10,8 @@ import (
 // What Raft asks over the mesh. A question is the header of messages (hub.go), the
 // number of the call, and:
 //
-//	Append      term u64 | prev index u64 | prev term u64 | commit u64 | n u32 | n * entry
+//	Append      term u64 | prev index u64 | prev term u64 | commit u64 | n u32 | n * entry |
+//	            the leader's time i64 ms
 //	entry       index u64 | term u64 | type u8 | appended at i64 ms | extensions length u32 |
 //	            data length u32 | extensions | data
 //	Vote        term u64 | last index u64 | last term u64 | transfer u8
@@ -26,7 +27,7 @@ import (
 // Who asks is the peer of the connection; its id is also its Raft address.
 const (
 	callLen      = headerLen + 8
-	appendLen    = callLen + 4*8 + 4
+	appendLen    = callLen + 4*8 + 4 + 8
 	entryHeadLen = 8 + 8 + 1 + 8 + 4 + 4
 	voteLen      = callLen + 3*8 + 1
 	appendedLen  = callLen + 2*8 + 1
@@ -39,7 +40,7 @@ func appendCall(b []byte, k kind, shard uint16, id uint64) []byte {
 
 // appendParts is an Append as parts for the mesh: the entries' data stay where they
 // are.
-func appendParts(shard uint16, id uint64, r *raft.AppendEntriesRequest) [][]byte {
+func appendParts(shard uint16, id uint64, nowMillis int64, r *raft.AppendEntriesRequest) [][]byte {
 	head := make([]byte, 0, appendLen+len(r.Entries)*entryHeadLen)
 	head = appendCall(head, kindAppend, shard, id)
 	for _, n := range []uint64{r.Term, r.PrevLogEntry, r.PrevLogTerm, r.LeaderCommitIndex} {
@@ -64,10 +65,8 @@ func appendParts(shard uint16, id uint64, r *raft.AppendEntriesRequest) [][]byte
 			parts = append(parts, e.Data)
 		}
 	}
-	if start < len(head) {
-		parts = append(parts, head[start:])
-	}
-	return parts
+	head = binary.BigEndian.AppendUint64(head, uint64(nowMillis))
+	return append(parts, head[start:])
 }
 
 // appendMost is about the most data of one Append. Raft counts entries only, and 32 of
@@ -98,15 +97,15 @@ func peerHeader(id string) raft.RPCHeader {
 }
 
 // readAppend decodes an Append; the entries alias msg.
-func readAppend(from string, msg []byte) (*raft.AppendEntriesRequest, error) {
+func readAppend(from string, msg []byte) (r *raft.AppendEntriesRequest, nowMillis int64, err error) {
 	d := decoder{p: msg, at: callLen}
-	r := &raft.AppendEntriesRequest{
+	r = &raft.AppendEntriesRequest{
 		RPCHeader: peerHeader(from), Term: d.u64(),
 		PrevLogEntry: d.u64(), PrevLogTerm: d.u64(), LeaderCommitIndex: d.u64(),
 	}
 	n := int(d.u32())
 	if n > len(msg)/entryHeadLen {
-		return nil, errShort
+		return nil, 0, errShort
 	}
 	logs := make([]raft.Log, n)
 	for i := range logs {
@@ -119,7 +118,8 @@ func readAppend(from string, msg []byte) (*raft.AppendEntriesRequest, error) {
 		l.Extensions, l.Data = d.bytes(extensions), d.bytes(data)
 		r.Entries = append(r.Entries, l)
 	}
-	return r, d.err
+	nowMillis = int64(d.u64())
+	return r, nowMillis, d.err
 }
 
 // isHeartbeat: it asks for nothing that needs the log, so Raft may take it beside its

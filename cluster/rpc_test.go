@@ -20,21 +20,22 @@ func TestMessagesBetweenNodes(t *testing.T) {
 			{Index: 5, Term: 2, Type: raft.LogNoop, Extensions: []byte("x")},
 		},
 	}
-	msg := slices.Concat(appendParts(7, 9, request)...)
+	msg := slices.Concat(appendParts(7, 9, 1000, request)...)
 	require.Equal(t, []byte("\x01\x03\x00\x07"+"\x00\x00\x00\x00\x00\x00\x00\x09"+
 		"\x00\x00\x00\x00\x00\x00\x00\x02"+"\x00\x00\x00\x00\x00\x00\x00\x03"+"\x00\x00\x00\x00\x00\x00\x00\x01"+
 		"\x00\x00\x00\x00\x00\x00\x00\x03"+"\x00\x00\x00\x02"+
 		"\x00\x00\x00\x00\x00\x00\x00\x04"+"\x00\x00\x00\x00\x00\x00\x00\x02"+"\x00"+"\x00\x00\x00\x00\x00\x00\x00\x05"+
 		"\x00\x00\x00\x00"+"\x00\x00\x00\x04"+"data"+
 		"\x00\x00\x00\x00\x00\x00\x00\x05"+"\x00\x00\x00\x00\x00\x00\x00\x02"+"\x01"+"\x00\x00\x00\x00\x00\x00\x00\x00"+
-		"\x00\x00\x00\x01"+"\x00\x00\x00\x00"+"x"), msg)
-	got, err := readAppend("n1", msg)
+		"\x00\x00\x00\x01"+"\x00\x00\x00\x00"+"x"+"\x00\x00\x00\x00\x00\x00\x03\xe8"), msg)
+	got, now, err := readAppend("n1", msg)
 	require.NoError(t, err)
+	require.EqualValues(t, 1000, now)
 	require.Equal(t, request.Entries[0].Data, got.Entries[0].Data)
 	require.Equal(t, request.Entries[1].Extensions, got.Entries[1].Extensions)
 	got.Entries, request.Entries = nil, nil
 	require.Equal(t, request, got)
-	cutOff(t, msg, callLen, func(p []byte) error { _, err := readAppend("n1", p); return err })
+	cutOff(t, msg, callLen, func(p []byte) error { _, _, err := readAppend("n1", p); return err })
 
 	a := answer{epoch: 1, origin: queue.Origin{Node: 2, Seq: 3}, status: answerFresh, index: 4, nowMillis: 5,
 		replies: []queue.Reply{{Kind: queue.KindDeclare, Queue: 6}}}
@@ -68,11 +69,11 @@ func cutOff(t *testing.T, msg []byte, from int, read func([]byte) error) {
 }
 
 func FuzzMessagesOfPeers(f *testing.F) {
-	f.Add(slices.Concat(appendParts(0, 1, &raft.AppendEntriesRequest{Entries: []*raft.Log{{Data: []byte("x")}}})...))
+	f.Add(slices.Concat(appendParts(0, 1, 0, &raft.AppendEntriesRequest{Entries: []*raft.Log{{Data: []byte("x")}}})...))
 	f.Add(appendAnswer(nil, 0, &answer{}))
 	f.Fuzz(func(_ *testing.T, p []byte) { // nothing panics, nothing large is made of little
 		if len(p) >= callLen {
-			_, _ = readAppend("n1", p)
+			_, _, _ = readAppend("n1", p)
 			_, _ = readVote("n1", p)
 			_, _, _ = readVoted(p)
 		}

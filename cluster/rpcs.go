@@ -39,7 +39,7 @@ func (t *transport) AppendEntries(id raft.ServerID, _ raft.ServerAddress, r *raf
 	}
 	r.Entries = r.Entries[:fits(r.Entries)] // Raft asks again for those behind
 	sent := time.Now()
-	msg, err := t.ask(peer, ch, timeout, func(id uint64) [][]byte { return appendParts(t.shard, id, r) })
+	msg, err := t.ask(peer, ch, timeout, func(id uint64) [][]byte { return appendParts(t.shard, id, t.clock.millis(), r) })
 	if err != nil {
 		return err
 	}

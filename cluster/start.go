@@ -97,7 +97,7 @@ func newGroup(cfg Config, stable *stableStore, log entryLog, marks markStore) *G
 	g.intake = intake{shard: cfg.Shard, propose: g.batcher.proposeFor, millis: g.clock.millis}
 	if cfg.Hub != nil {
 		g.batcher.forward = g.forward
-		g.peers = newTransport(&cfg, g.followers)
+		g.peers = newTransport(&cfg, g.followers, g.clock)
 		g.peers.term, g.peers.leads = g.term, g.leads
 		g.intake.send = func(to mesh.Peer, msg []byte) { _ = cfg.Hub.mesh.SendTo(to, ChanUrgent, msg) }
 	}

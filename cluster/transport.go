@@ -23,6 +23,7 @@ type transport struct {
 	shard     uint16
 	hub       *Hub
 	followers *followers
+	clock     *clock
 	term      func() uint64 // of our Raft, as soon as there is one
 	leads     func(term uint64) bool
 	consumer  chan raft.RPC
@@ -66,10 +67,10 @@ var (
 	errDeposed = errors.New("cluster: this node does not lead any more")
 )
 
-func newTransport(cfg *Config, f *followers) *transport {
+func newTransport(cfg *Config, f *followers, c *clock) *transport {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &transport{
-		id: cfg.NodeID, shard: cfg.Shard, hub: cfg.Hub, followers: f,
+		id: cfg.NodeID, shard: cfg.Shard, hub: cfg.Hub, followers: f, clock: c,
 		consumer: make(chan raft.RPC, consumerRoom), questions: make(chan question, consumerRoom),
 		voteFrom: time.Now().Add(cfg.LeaseTimeout),
 		ctx:      ctx, cancel: cancel, calls: map[uint64]*call{}, came: make(chan struct{}),
@@ -196,7 +197,12 @@ func (t *transport) asked(from mesh.Peer, k kind, msg []byte) {
 	switch k {
 	case kindAppend:
 		var r *raft.AppendEntriesRequest
-		if r, err = readAppend(from.ID, msg); err == nil && isHeartbeat(r) {
+		var now int64
+		r, now, err = readAppend(from.ID, msg)
+		if err == nil && r.Term >= t.term() {
+			t.clock.heard(now)
+		}
+		if err == nil && isHeartbeat(r) {
 			rpc.Command = r
 			t.beat(q, rpc)
 			return

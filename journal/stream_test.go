@@ -230,7 +230,7 @@ func TestStreamMemory(t *testing.T) {
 	const bodySize = 4000
 	used := func(messages int) uint64 {
 		o := memOptions()
-		o.Dir, o.FS = t.TempDir(), nil
+		o.Dir, o.FS, o.CacheBytes = t.TempDir(), nil, 1<<20 // the cache fills with what is read
 		src := newRig(t, o)
 		defer src.close()
 		o.Dir = t.TempDir()
