@@ -132,7 +132,11 @@ func (p *producer) admit(d *amqp.Delivery) (deadline int64, flags queue.Flags, r
 	if err != nil {
 		return 0, 0, malformed(err)
 	}
-	return p.addr.limits().Deadline(p.addr.shard.group.NowMillis(), queueExpiry(expiry)), 0, nil
+	limits, e := p.addr.limits(), queueExpiry(expiry)
+	if !limits.Expires(&e) {
+		return 0, 0, nil // as most: nobody need know what time it is
+	}
+	return limits.Deadline(p.addr.shard.group.NowMillis(), e), 0, nil
 }
 
 func queueExpiry(e wire.Expiry) queue.Expiry {

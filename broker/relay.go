@@ -73,7 +73,9 @@ func (r *relay) post(inputs []dispatchInput) {
 		case in.kind == inputDetach:
 			delete(r.consumers, in.consumer)
 		}
-		current = append(current, *in)
+		if current = current[:len(current)+1]; len(current) <= i { // some before it were dropped
+			current[len(current)-1] = *in
+		}
 	}
 	r.pass(current)
 	r.countAway()

@@ -196,6 +196,11 @@ func (l *Limits) Deadline(nowMillis int64, e Expiry) int64 {
 	return max(at, 1)
 }
 
+// Expires tells whether Deadline gives a message one.
+func (l *Limits) Expires(e *Expiry) bool {
+	return e.HasAbsolute || e.HasTTL || l.TTLDefault != 0 || l.TTLMax != 0
+}
+
 // addMillis adds without running over the end of time.
 func addMillis(at, d int64) int64 {
 	if at > math.MaxInt64-d {
