@@ -18,12 +18,14 @@ import (
 // committed: before it applies that one if packs are small, after it has told
 // the waiters and stepped back for them if packs are big (see fewRecords).
 //
-// With one voter one pack is outstanding at a time. A second one would be taken
-// by Raft's leader loop in a random order with the commit of the first (a Go
-// select over both), and half of the time the first would wait for the fsync of
-// the second. With more voters two are outstanding, one being written here while
-// one replicates; still only one is between us and our disk, and the next is cut
-// when that is done. Towards another node see remoteWindow.
+// One pack is outstanding at a time, unless Config.Outstanding says otherwise. A
+// second one would be taken by Raft's leader loop in a random order with the commit
+// of the first (a Go select over both), and half of the time the first would wait
+// for the fsync of the second. With more voters a second one could be written here
+// while the first replicates, but it makes more and smaller packs of the same
+// records: three nodes on two cores, two against one in turn, gave 1.9-2.3 against
+// 1.3-1.4 ms p50 at 2,000/s, and 25-42 against 23-31 us a message at full speed. Towards
+// another node see remoteWindow.
 //
 // What was cut stays in the line until it is known to be applied, and is sent
 // again whenever it may have been lost: see line.go. So the waiters do not notice
@@ -92,7 +94,7 @@ const (
 
 type limits struct {
 	packBytes, packRecords int
-	outstanding            int // guarded by Batcher.mu: it follows the number of voters
+	outstanding            int // fixed
 }
 
 // Totals count what this node gathered and the group applied since the start.
@@ -102,7 +104,7 @@ type Totals struct {
 
 func newBatcher(cfg *Config, clock *clock) *Batcher {
 	b := &Batcher{
-		limits: limits{packBytes: cfg.MaxPackBytes, packRecords: cfg.MaxPackRecords, outstanding: 1},
+		limits: limits{packBytes: cfg.MaxPackBytes, packRecords: cfg.MaxPackRecords, outstanding: min(max(cfg.Outstanding, 1), applyRoom/2)},
 		now:    time.Now, later: func(d time.Duration, f func()) { time.AfterFunc(d, f) }, clock: clock, observe: cfg.OnPack, wake: make(chan struct{}, 1),
 		origin: cfg.Origin, sealer: sealer{keepBytes: cfg.MaxPackBytes, compress: cfg.Compress},
 		seqOf: func(uint64) (uint64, bool) { return 0, true },
@@ -212,13 +214,6 @@ func (b *Batcher) recycle(p *Pack) {
 		p.reset()
 		b.free = append(b.free, p)
 	}
-}
-
-// setOutstanding sets how many packs may be uncommitted at a time.
-func (b *Batcher) setOutstanding(n int) {
-	b.mu.Lock()
-	b.limits.outstanding = n
-	b.mu.Unlock()
 }
 
 func (b *Batcher) addStats(s *Stats) {

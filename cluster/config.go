@@ -175,8 +175,8 @@ type Config struct {
 	// that is bigger than MaxPackBytes travels in a pack of its own.
 	MaxPackBytes, MaxPackRecords int
 	// Outstanding is how many packs may be on their way (handed to Raft, not yet
-	// committed). Default: 1 for a single voter, where a second one would only
-	// delay the first (see Batcher), else 2: one written while one replicates.
+	// committed). Default: 1, see Batcher. 2 may pay where nodes are far apart: one
+	// is written while one replicates.
 	Outstanding int
 
 	// SnapshotBytes and SnapshotEntries are how much log makes a new snapshot

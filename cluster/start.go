@@ -224,11 +224,6 @@ func (g *Group) tune() {
 			n++
 		}
 	}
-	outstanding := g.cfg.Outstanding
-	if outstanding == 0 {
-		outstanding = max(min(n, 2), 1)
-	}
-	g.batcher.setOutstanding(min(outstanding, applyRoom/2))
 	g.tuning.Lock()
 	defer g.tuning.Unlock()
 	rc := g.raft.ReloadableConfig()
@@ -247,8 +242,8 @@ func (g *Group) tune() {
 // is worth more where there is much of that.
 const (
 	leastTrailingBytes = 8 << 20
-	mostTrailingBytes  = 256 << 20
-	trailingShare      = 8 // of the state's bytes, one in so many
+	mostTrailingBytes  = 128 << 20
+	trailingShare      = 32 // of the state's bytes, one in so many
 )
 
 func trailingLogs(cfg *Config, voters int, entryBytes int64, stateBytes uint64) uint64 {
