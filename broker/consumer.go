@@ -174,6 +174,8 @@ func (s *consumer) send(m *queue.Message) {
 			s.giveBack(m.Seq)
 			return
 		}
+		// An estimate of the leader's time may lag: no more remains than there ever was.
+		remains = min(remains, max(m.DeadlineMillis-m.ArrivedMillis, 1))
 		patch.TTL = wire.Some(uint32(min(remains, 1<<32-1)))
 	}
 	head, rest, err := s.patched(m, patch)
