@@ -103,6 +103,8 @@ func TestNoConnectionIsMadeThroughAShutGate(t *testing.T) {
 
 func TestResetEndsConnectionsAtOnce(t *testing.T) {
 	w := newWire(t)
+	say(t, w.dialled, "one") // the proxy has both ends by now
+	come(t, w.accepted, "one")
 	w.gate(direction{"n1", "n2"}).shut()
 	w.reset("n2", "n1")
 	for _, c := range []net.Conn{w.dialled, w.accepted} {
