@@ -16,18 +16,22 @@ import (
 type load struct {
 	rec  *recorder
 	name string // of the process: payloads are unique and in order within it
-	stop chan bool
+	stop context.CancelFunc
+	done chan struct{} // closed when sent is what it will be
 	sent uint64
 }
 
-func (m *groupMember) load() *load {
-	l := &load{rec: newRecorder(), name: fmt.Sprintf("%s.%d-", m.id, m.origin), stop: make(chan bool)}
+// load begins one, which ends with the world at the latest.
+func (w *groupWorld) load(m *groupMember) *load {
+	ctx, stop := context.WithCancel(context.Background())
+	l := &load{rec: newRecorder(), name: fmt.Sprintf("%s.%d-", m.id, m.origin), stop: stop, done: make(chan struct{})}
+	w.loads = append(w.loads, l)
 	b := m.Batcher()
 	go func() {
+		defer close(l.done)
 		for {
 			select {
-			case <-l.stop:
-				l.stop <- true
+			case <-ctx.Done():
 				return
 			case <-time.After(time.Millisecond):
 			}
@@ -41,8 +45,8 @@ func (m *groupMember) load() *load {
 }
 
 func (l *load) end() {
-	l.stop <- true
-	<-l.stop
+	l.stop()
+	<-l.done
 }
 
 // check holds what a process was told against what was applied.
@@ -91,7 +95,7 @@ func faultsAndLoad(t *testing.T, seed uint64) {
 		loads := map[string]*load{}
 		var all []*load
 		begin := func(id string) {
-			loads[id] = w.nodes[id].load()
+			loads[id] = w.load(w.nodes[id])
 			all = append(all, loads[id])
 		}
 		for _, id := range w.ids {

@@ -190,6 +190,7 @@ type groupWorld struct {
 	ids   []string
 	tune  []func(*Config)
 	quiet bool
+	loads []*load
 }
 
 // groupMember is one node: what survives a crash, and the process if there is one.
@@ -216,6 +217,9 @@ func inWorld(t *testing.T, n int, f func(w *groupWorld), tune ...func(*Config)) 
 			w.ids = append(w.ids, fmt.Sprint("n", i+1))
 		}
 		defer func() { // also after FailNow, or the bubble would hide why
+			for _, l := range w.loads {
+				l.end()
+			}
 			for id := range w.nodes {
 				w.kill(id)
 			}

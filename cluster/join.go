@@ -89,12 +89,17 @@ func (n *Node) handleJoin(ctx context.Context, _ string, req joinRequest) (joinR
 		return joinReply{Status: joinElsewhere}, nil
 	}
 	m, known := v.members[req.Node]
-	if !known || m.State == memberRemoved && m.Data == req.Data {
+	if known && m.State == memberRemoved && m.Data == req.Data {
 		return joinReply{Status: joinUnknown}, nil
 	}
+	// Also who may be added one day is told what will not do: its connection can be
+	// older than the cluster's level.
 	g := guard{self: n.cfg.ID, cluster: v.charter.Cluster, level: v.level, members: v.members}
 	if r := g.admitData(req.Node, req.Data, req.Level); r != nil {
 		return joinReply{Status: joinRefused, Reason: r.text}, nil
+	}
+	if !known {
+		return joinReply{Status: joinUnknown}, nil
 	}
 	if m.Data != req.Data || m.Address != req.Address || m.Level != req.Level {
 		m.Data, m.Address, m.Level = req.Data, req.Address, req.Level

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -102,5 +103,23 @@ func TestAnOlderReleaseStaysOut(t *testing.T) {
 		r.start("n4", three, newer)
 		require.NoError(t, r.nodes["n1"].Add(r.within(time.Minute), "n4", nodeAddress("n4"), nil), "upgraded, it may come")
 		r.untilReady("n4")
+	})
+}
+
+// Who was let in to wait when it could still read everything is told when it can't.
+func TestAWaitingNodeIsOutgrown(t *testing.T) {
+	inNodes(t, func(t *testing.T, r *nodeRig) {
+		r.start("n1", three, newer)
+		r.start("n2", three, newer)
+		r.start("n3", three, nil)
+		r.untilReady("n1", "n2", "n3")
+		n4 := r.start("n4", three, nil)
+		r.until("it waits to be added", func() bool { return strings.Contains(n4.Waiting(), "cluster add n4") })
+		r.stop("n3")
+		r.start("n3", three, newer)
+		r.until("it is told why", func() bool { _, done := n4.formError(); return done })
+		err, _ := n4.formError()
+		require.ErrorIs(t, err, ErrRefused)
+		require.ErrorContains(t, err, "upgrade it")
 	})
 }

@@ -17,7 +17,8 @@ type pipeline struct {
 	room chan struct{} // a token per request on its way
 	// ready has the answered ones. Its room is far more than are ever unread; an
 	// answer beyond it breaks the pipeline.
-	ready chan raft.AppendFuture
+	ready  chan raft.AppendFuture
+	commit uint64 // told last; of Raft's goroutine
 
 	once   sync.Once
 	broken chan struct{}
@@ -69,7 +70,18 @@ func (p *pipeline) AppendEntries(r *raft.AppendEntriesRequest, a *raft.AppendEnt
 		}
 		r = behind(r, n)
 	}
+	if p.idle(r) {
+		return &appendFuture{start: time.Now(), req: r, resp: a}, nil
+	}
+	p.commit = r.LeaderCommitIndex
 	return p.send(r, a)
+}
+
+// idle: a request says nothing that is not on its way already. Raft makes such ones
+// when it was woken for what it has sent, and without a pause while it waits for the
+// member that it hands the lead to: more than it reads answers.
+func (p *pipeline) idle(r *raft.AppendEntriesRequest) bool {
+	return len(r.Entries) == 0 && r.LeaderCommitIndex == p.commit && len(p.room)+len(p.ready) > 0
 }
 
 func (p *pipeline) send(r *raft.AppendEntriesRequest, a *raft.AppendEntriesResponse) (raft.AppendFuture, error) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/raft"
 	"github.com/stretchr/testify/require"
 )
 
@@ -92,5 +93,30 @@ func TestTransferFailsNobody(t *testing.T) {
 		}
 		require.Len(t, w.settle(), 6000)
 		require.Less(t, longest, 300*time.Millisecond)
+	})
+}
+
+// While it waits for a successor's log Raft sends it empty requests without a pause. They
+// would overtake the reader of the answers.
+func TestAPipelineSaysNothingTwice(t *testing.T) {
+	inWorld(t, 3, func(w *groupWorld) {
+		l := w.leader()
+		to := w.follower().id
+		w.net.Block(to, l.id) // no answer comes
+		p := newPipeline(l.peers, to)
+		defer p.Close()
+		ask := func(commit uint64, entries ...*raft.Log) {
+			_, err := p.AppendEntries(&raft.AppendEntriesRequest{
+				Term: l.Stats().Term, PrevLogEntry: l.Stats().LastIndex, LeaderCommitIndex: commit, Entries: entries,
+			}, new(raft.AppendEntriesResponse))
+			require.NoError(t, err)
+		}
+		ask(1)
+		for range 1000 {
+			ask(1)
+		}
+		require.Len(t, p.room, 1)
+		ask(2)
+		require.Len(t, p.room, 2, "the commit index is news")
 	})
 }

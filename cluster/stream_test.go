@@ -49,7 +49,7 @@ func TestAnEmptyNodeIsFedAndVotes(t *testing.T) {
 		w.saveAll()
 		fill(l, rec, 100, 50)
 		require.Greater(t, l.Stats().FirstIndex, uint64(90), "the beginning is gone")
-		busy := w.follower().load()
+		busy := w.load(w.follower())
 
 		l.fsm.perByte = time.Millisecond // some seconds in all
 		w.start("n4", nil)
@@ -63,7 +63,7 @@ func TestAnEmptyNodeIsFedAndVotes(t *testing.T) {
 			}
 			return FollowerStat{}
 		}
-		eventually(t, "a stream begins", func() bool { return follower().StreamedBytes > 1000 })
+		eventually(t, "a stream begins", func() bool { return follower().StreamedBytes > 0 })
 		f := follower()
 		require.True(t, f.Streaming && !f.Voter && f.StreamedBytes < f.StreamBytes && f.LagEntries > 0 && f.LagBytes > 0, "%+v", f)
 		eventually(t, "the stream ends", func() bool { return !follower().Streaming })
@@ -189,7 +189,7 @@ func TestMembersComeAndGo(t *testing.T) {
 		w.quiet = true
 		ctx := context.Background()
 		l := w.leader()
-		busy := l.load()
+		busy := w.load(l)
 		for _, id := range []string{"n2", "n3"} {
 			w.start(id, nil)
 			require.NoError(t, l.AddNonvoter(ctx, id))
