@@ -152,10 +152,10 @@ const diskGrace = 2 * time.Second
 // refuseWiped starts a node without its data: the cluster must not take it for the
 // one that had promised and stored things.
 func (a *arena) refuseWiped(ctx context.Context, n *brokerproc.Node) error {
-	a.expect(n, false)
 	if err := a.cluster.Launch(n); err != nil {
 		return err
 	}
+	a.expect(n, false)
 	ready, cancel := context.WithTimeout(ctx, refuseLimit)
 	defer cancel()
 	if n.Process.WaitReady(ready) == nil {

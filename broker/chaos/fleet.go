@@ -32,14 +32,14 @@ type fleet struct {
 
 	mu      sync.Mutex
 	members []*brokerproc.Node
-	down    map[string]bool // nodes that are meant to be down, or to go down
-	next    int             // which member operators ask next
+	ending  map[*brokerproc.Process]bool // those that somebody ends, or has ended
+	next    int                          // which member operators ask next
 }
 
 // newFleet plans nodes below dir, in a network of a kind (see newNetwork), and
 // starts nothing.
 func newFleet(binary, dir, kind string, nodes int) (*fleet, error) {
-	f := &fleet{binary: binary, log: &logs{dir: dir, open: map[string]*os.File{}}, down: map[string]bool{}}
+	f := &fleet{binary: binary, log: &logs{dir: dir, open: map[string]*os.File{}}, ending: map[*brokerproc.Process]bool{}}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -118,7 +118,6 @@ func (f *fleet) launch(n *brokerproc.Node) error {
 	if n.Running() {
 		return nil
 	}
-	f.expect(n, true)
 	if f.network == nil {
 		p, err := brokerproc.Launch(n.Options)
 		if err != nil {
@@ -131,21 +130,25 @@ func (f *fleet) launch(n *brokerproc.Node) error {
 	p := n.Process
 	go func() {
 		<-p.Done()
-		f.mu.Lock()
-		meant := f.down[n.ID]
-		f.mu.Unlock()
-		if !meant {
+		if !f.meantToEnd(p) {
 			f.ended(n.ID)
 		}
 	}()
 	return nil
 }
 
-// expect says whether a node is meant to run.
-func (f *fleet) expect(n *brokerproc.Node, up bool) {
+// expect says whether a node's process, which may be none, is meant to go on. Its
+// next one is.
+func (f *fleet) expect(n *brokerproc.Node, goesOn bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.down[n.ID] = !up
+	f.ending[n.Process] = !goesOn
+}
+
+func (f *fleet) meantToEnd(p *brokerproc.Process) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ending[p]
 }
 
 // kill ends a node with SIGKILL.
@@ -259,7 +262,7 @@ func (f *fleet) someNode() *brokerproc.Node {
 	defer f.mu.Unlock()
 	for range f.members {
 		f.next++
-		if n := f.members[f.next%len(f.members)]; !f.down[n.ID] && n.Running() {
+		if n := f.members[f.next%len(f.members)]; !f.ending[n.Process] && n.Running() {
 			return n
 		}
 	}
@@ -303,6 +306,16 @@ func (l *logs) of(node string) (*os.File, error) {
 		l.open[node] = file
 	}
 	return file, err
+}
+
+// tail is the end of a node's log.
+func (l *logs) tail(node string) []byte {
+	text, err := os.ReadFile(filepath.Join(l.dir, node+".log"))
+	if err != nil {
+		return []byte(err.Error())
+	}
+	const most = 2 << 10
+	return text[max(0, len(text)-most):]
 }
 
 func (l *logs) close() {

@@ -76,7 +76,7 @@ func newHarness(s settings, binary, dir string, say func(string, ...any)) (*harn
 	}
 	f.ended = func(node string) {
 		h.oracle.Blame(oracle.Unclean, node+" ended by itself, see its log")
-		h.say("%s ENDED BY ITSELF", node)
+		h.say("%s ENDED BY ITSELF; its log ends so:\n%s", node, f.log.tail(node))
 	}
 	if err := h.chooseFaults(s); err != nil {
 		return nil, err
