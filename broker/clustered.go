@@ -58,7 +58,6 @@ func (b *Broker) openNode() error {
 		Dir:   filepath.Join(b.cfg.Data, "raft"),
 		Store: b.store, Logger: b.log, Release: b.version,
 		OnFatal: b.fatal, OnRepair: b.repair,
-		Bulk: []mesh.Channel{},
 	}
 	if b.clustered() {
 		tls, err := c.TLS.Load()
@@ -82,7 +81,7 @@ func (b *Broker) openNode() error {
 	}
 	b.cluster = node
 	if m := b.mesh(); m != nil {
-		m.Handle(chanDispatch, b.peerSaid)
+		m.Handle(cluster.ChanDispatch, b.peerSaid)
 		m.Watch(b.peerChanged)
 	}
 	return nil

@@ -3,6 +3,7 @@ package broker
 import (
 	"sync"
 
+	"entrepot/cluster"
 	"entrepot/cluster/mesh"
 	"entrepot/queue"
 )
@@ -130,7 +131,7 @@ func (g *guest) tell(b *notices) {
 func (g *guest) send(buf []byte) {
 	b := g.reign.shard.broker
 	b.metrics.forwardedBytes.Add(uint64(len(buf)))
-	if err := b.mesh().SendTo(g.peer, chanDispatch, buf); err != nil {
+	if err := b.mesh().SendTo(g.peer, cluster.ChanDispatch, buf); err != nil {
 		b.unheard(g.peer, err)
 	}
 }

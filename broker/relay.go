@@ -137,34 +137,28 @@ func (r *relay) turnTo(term uint64, set func()) {
 
 // unseatedHere: this node leads no more.
 func (r *relay) unseatedHere(was *reign) {
-	r.mu.Lock()
-	var moved []*attachRequest
-	if r.here == was {
-		moved = r.leave()
-	}
-	r.mu.Unlock()
-	moveAll(moved)
+	r.leaveIf(func() bool { return r.here == was })
 }
 
-// unseated: the connection to a node has ended, or it leads no more.
+// unseated: the connection to a node has ended.
 func (r *relay) unseated(p mesh.Peer) {
-	r.mu.Lock()
-	var moved []*attachRequest
-	if r.there == p {
-		moved = r.leave()
-	}
-	r.mu.Unlock()
-	moveAll(moved)
+	r.leaveIf(func() bool { return r.there == p })
 }
 
 // unseatedAt: a node says that it leads no more.
 func (r *relay) unseatedAt(p mesh.Peer, term uint64) {
+	r.leaveIf(func() bool { return r.there == p && r.term.Load() == term })
+}
+
+// leaveIf ends the posting, if it is the one that is meant.
+func (r *relay) leaveIf(meant func() bool) {
 	r.mu.Lock()
-	current := r.term.Load() == term
-	r.mu.Unlock()
-	if current {
-		r.unseated(p)
+	var moved []*attachRequest
+	if meant() {
+		moved = r.leave()
 	}
+	r.mu.Unlock()
+	moveAll(moved)
 }
 
 // leave ends a posting and gives the consumers that must begin anew. REQUIRES: r.mu.

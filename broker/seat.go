@@ -3,15 +3,13 @@ package broker
 import (
 	"errors"
 
+	"entrepot/cluster"
 	"entrepot/cluster/mesh"
 )
 
 // This file is the switchboard of what nodes say to each other about consumers:
 // dispatchers announce themselves to every node, inputs find the dispatcher of
 // their shard and term, notices find the relay.
-
-// chanDispatch is the channel for it.
-const chanDispatch mesh.Channel = 64
 
 // announce tells all nodes that the dispatcher of a term is here, or is no more.
 func (s *shard) announce(r *reign, here bool) {
@@ -32,7 +30,7 @@ func (s *shard) announceTo(peer string, r *reign, here bool) {
 		kind = relayUnseat
 	}
 	// Who is not connected hears it when it is.
-	_ = s.broker.mesh().Send(peer, chanDispatch, relayHeader{kind, s.id, r.term}.append(nil))
+	_ = s.broker.mesh().Send(peer, cluster.ChanDispatch, relayHeader{kind, s.id, r.term}.append(nil))
 }
 
 // askSeats has all nodes announce themselves once more: what they said before this
@@ -44,7 +42,7 @@ func (b *Broker) askSeats() {
 	}
 	for _, p := range m.Peers() {
 		if p.Connected {
-			_ = m.Send(p.ID, chanDispatch, relayHeader{kind: relayAsk}.append(nil))
+			_ = m.Send(p.ID, cluster.ChanDispatch, relayHeader{kind: relayAsk}.append(nil))
 		}
 	}
 }
@@ -56,7 +54,7 @@ func (s *shard) sendInputs(to mesh.Peer, term uint64, inputs []dispatchInput) er
 		buf = appendInput(buf, &inputs[i])
 	}
 	s.broker.metrics.forwardedBytes.Add(uint64(len(buf)))
-	return s.broker.mesh().SendTo(to, chanDispatch, buf)
+	return s.broker.mesh().SendTo(to, cluster.ChanDispatch, buf)
 }
 
 // unheard: something for another node is lost, so its session has to end, and with it

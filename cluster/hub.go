@@ -11,7 +11,7 @@ import (
 	"entrepot/queue"
 )
 
-// Channels of the mesh that this package uses, and those it reserves for others.
+// Channels of the mesh that this package uses, and the one it leaves to the broker.
 const (
 	// ChanUrgent: heartbeats, votes, and the answers to all that is asked.
 	ChanUrgent mesh.Channel = 1
@@ -19,13 +19,12 @@ const (
 	ChanAppend mesh.Channel = 2
 	// ChanPacks: packs on their way to a leader.
 	ChanPacks mesh.Channel = 3
-	// ChanDispatch and ChanDispatchUrgent are the broker's.
-	ChanDispatch       mesh.Channel = 16
-	ChanDispatchUrgent mesh.Channel = 17
+	// ChanDispatch: what dispatchers and the nodes of their consumers say to each other.
+	ChanDispatch mesh.Channel = 64
 )
 
 // UrgentChannels is for mesh.Config.Urgent.
-func UrgentChannels() []mesh.Channel { return []mesh.Channel{ChanUrgent, ChanDispatchUrgent} }
+func UrgentChannels() []mesh.Channel { return []mesh.Channel{ChanUrgent} }
 
 // Every message begins with this header:
 //

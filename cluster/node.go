@@ -66,10 +66,6 @@ type NodeConfig struct {
 	BalanceEvery time.Duration
 	// PingEvery and DeadAfter are the mesh's: 1 s and 5 s.
 	PingEvery, DeadAfter time.Duration
-
-	// Urgent and Bulk are channels of the broker's on the mesh, see mesh.Config;
-	// the groups' own are added.
-	Urgent, Bulk []mesh.Channel
 }
 
 // Peer is a node and where it is reached.
@@ -238,8 +234,7 @@ func (n *Node) openMesh() (err error) {
 	n.mesh, err = mesh.New(mesh.Config{
 		Node: n.cfg.ID, Incarnation: n.incarnation, Listener: n.cfg.Listener, Dial: n.cfg.Dial, TLS: n.cfg.TLS,
 		Hello: n.helloBytes, Admit: n.admit, Refused: n.refused, Logger: n.log,
-		Urgent: append(UrgentChannels(), n.cfg.Urgent...), Bulk: n.cfg.Bulk,
-		PingEvery: n.cfg.PingEvery, DeadAfter: n.cfg.DeadAfter,
+		Urgent: UrgentChannels(), PingEvery: n.cfg.PingEvery, DeadAfter: n.cfg.DeadAfter,
 	})
 	if err != nil {
 		return err
