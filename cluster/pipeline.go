@@ -59,6 +59,11 @@ func (f *appendFuture) Response() *raft.AppendEntriesResponse { return f.resp }
 // takes the answers as they come. After any error the pipeline is broken, and Raft goes
 // on without one.
 func (p *pipeline) AppendEntries(r *raft.AppendEntriesRequest, a *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
+	select {
+	case <-p.broken:
+		return nil, p.err
+	default:
+	}
 	if p.t.followers.last() > r.PrevLogEntry+uint64(len(r.Entries))+pipelineBehind {
 		return nil, errBehind
 	}

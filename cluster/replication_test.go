@@ -118,5 +118,8 @@ func TestAPipelineSaysNothingTwice(t *testing.T) {
 		require.Len(t, p.room, 1)
 		ask(2)
 		require.Len(t, p.room, 2, "the commit index is news")
+		p.fail(errTimeout)
+		_, err := p.AppendEntries(&raft.AppendEntriesRequest{LeaderCommitIndex: 2}, new(raft.AppendEntriesResponse))
+		require.ErrorIs(t, err, errTimeout, "or Raft would never send again what was lost")
 	})
 }
