@@ -30,6 +30,7 @@ type logStore struct {
 	log     entryLog
 	batcher *Batcher
 	grown   func(entries int, bytes int64) // told of every successful append
+	early   func(logs []*raft.Log)         // shown what is about to be written; nil: nobody is
 	// keepFrom is the index from which on entries must stay for a follower that is
 	// being fed, 0: none.
 	keepFrom func() uint64
@@ -112,6 +113,9 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 			Index: l.Index, Term: l.Term, Type: uint8(l.Type),
 			Data: l.Data, Extensions: l.Extensions, AppendedAtMillis: appendedAtMillis(l),
 		})
+	}
+	if s.early != nil {
+		s.early(logs)
 	}
 	err := s.log.Append(s.entries)
 	clear(s.entries) // the window decides how long data lives, not this scratch

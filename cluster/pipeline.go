@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,8 +18,11 @@ type pipeline struct {
 	room chan struct{} // a token per request on its way
 	// ready has the answered ones. Its room is far more than are ever unread; an
 	// answer beyond it breaks the pipeline.
-	ready  chan raft.AppendFuture
-	commit uint64 // told last; of Raft's goroutine
+	ready chan raft.AppendFuture
+
+	sending sync.Mutex // who sends next
+	sent    sentSoFar
+	idled   bool // nothing was sent since Raft asked for nothing
 
 	once   sync.Once
 	broken chan struct{}
@@ -36,11 +40,16 @@ const pipelineBehind = 4 * applyRoom
 
 var errBehind = errors.New("cluster: too far behind for a pipeline")
 
+// newPipeline begins one, which early knows of until it is closed.
 func newPipeline(t *transport, peer string) *pipeline {
-	return &pipeline{
+	p := &pipeline{
 		t: t, peer: peer, room: make(chan struct{}, pipelineDepth),
 		ready: make(chan raft.AppendFuture, 64), broken: make(chan struct{}),
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pipelines = append(slices.Clone(t.pipelines), p)
+	return p
 }
 
 // appendFuture is a request that was answered when Raft gets to see it.
@@ -59,36 +68,60 @@ func (f *appendFuture) Response() *raft.AppendEntriesResponse { return f.resp }
 // takes the answers as they come. After any error the pipeline is broken, and Raft goes
 // on without one.
 func (p *pipeline) AppendEntries(r *raft.AppendEntriesRequest, a *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
-	select {
-	case <-p.broken:
+	if closed(p.broken) {
 		return nil, p.err
-	default:
 	}
 	if p.t.followers.last() > r.PrevLogEntry+uint64(len(r.Entries))+pipelineBehind {
 		return nil, errBehind
+	}
+	f, again, err := p.append(r, a)
+	if again {
+		p.rest()
+	}
+	return f, err
+}
+
+// append sends what is news. again: nothing was, for the second time in a row.
+func (p *pipeline) append(r *raft.AppendEntriesRequest, a *raft.AppendEntriesResponse) (_ raft.AppendFuture, again bool, err error) {
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	r = p.sent.news(r)
+	if p.idle(r) {
+		again, p.idled = p.idled, true
+		return &appendFuture{start: time.Now(), req: r, resp: a}, again, nil
 	}
 	for n := fits(r.Entries); n < len(r.Entries); n = fits(r.Entries) {
 		part := *r
 		part.Entries = r.Entries[:n]
 		if _, err := p.send(&part, new(raft.AppendEntriesResponse)); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		r = behind(r, n)
 	}
-	if p.idle(r) {
-		return &appendFuture{start: time.Now(), req: r, resp: a}, nil
-	}
-	p.commit = r.LeaderCommitIndex
-	return p.send(r, a)
+	f, err := p.send(r, a)
+	return f, false, err
 }
 
 // idle: a request says nothing that is not on its way already. Raft makes such ones
 // when it was woken for what it has sent, and without a pause while it waits for the
 // member that it hands the lead to: more than it reads answers.
 func (p *pipeline) idle(r *raft.AppendEntriesRequest) bool {
-	return len(r.Entries) == 0 && r.LeaderCommitIndex == p.commit && len(p.room)+len(p.ready) > 0
+	return len(r.Entries) == 0 && r.LeaderCommitIndex == p.sent.commit && len(p.room)+len(p.ready) > 0
 }
 
+// idlePause is how long Raft is kept from asking what it has just asked.
+const idlePause = time.Millisecond
+
+// rest keeps Raft from asking without a pause: that would take a processor, and in
+// virtual time, which stands still meanwhile, the answer would never come.
+func (p *pipeline) rest() {
+	select {
+	case <-time.After(idlePause):
+	case <-p.broken:
+	}
+}
+
+// send sends a request when there is room. REQUIRES: p.sending.
 func (p *pipeline) send(r *raft.AppendEntriesRequest, a *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
 	select {
 	case p.room <- struct{}{}:
@@ -97,7 +130,14 @@ func (p *pipeline) send(r *raft.AppendEntriesRequest, a *raft.AppendEntriesRespo
 			return nil, err
 		}
 	}
-	f := &appendFuture{start: time.Now(), req: r, resp: a}
+	return p.begin(&appendFuture{start: time.Now(), req: r, resp: a})
+}
+
+// begin sends a request. REQUIRES: p.sending, and a token of p.room.
+func (p *pipeline) begin(f *appendFuture) (raft.AppendFuture, error) {
+	r := f.req
+	p.sent.note(r)
+	p.idled = false
 	_, err := p.t.begin(p.peer, ChanAppend,
 		func(id uint64) [][]byte { return appendParts(p.t.shard, id, p.t.clock.millis(), r) },
 		func(_ kind, msg []byte, err error) { p.answered(f, msg, err) })
@@ -159,5 +199,8 @@ func (p *pipeline) Consumer() <-chan raft.AppendFuture { return p.ready }
 // Close forgets what is on its way.
 func (p *pipeline) Close() error {
 	p.fail(errClosed)
+	p.t.mu.Lock()
+	defer p.t.mu.Unlock()
+	p.t.pipelines = slices.DeleteFunc(slices.Clone(p.t.pipelines), func(o *pipeline) bool { return o == p })
 	return nil
 }

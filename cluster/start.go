@@ -98,7 +98,8 @@ func newGroup(cfg Config, stable *stableStore, log entryLog, marks markStore) *G
 	if cfg.Hub != nil {
 		g.batcher.forward = g.forward
 		g.peers = newTransport(&cfg, g.followers, g.clock)
-		g.peers.term, g.peers.leads = g.term, g.leads
+		g.peers.term, g.peers.leads, g.peers.commit = g.term, g.leads, func() uint64 { return g.raft.CommitIndex() }
+		g.logs.early = g.peers.early
 		g.intake.send = func(to mesh.Peer, msg []byte) { _ = cfg.Hub.mesh.SendTo(to, ChanUrgent, msg) }
 	}
 	return g

@@ -26,6 +26,7 @@ type transport struct {
 	clock     *clock
 	term      func() uint64 // of our Raft, as soon as there is one
 	leads     func(term uint64) bool
+	commit    func() uint64 // index of our Raft
 	consumer  chan raft.RPC
 	// voteFrom: before it no vote is given, see asked.
 	voteFrom time.Time
@@ -40,6 +41,8 @@ type transport struct {
 	calls  map[uint64]*call
 	lastID uint64
 	came   chan struct{} // closed and made anew with every connection
+
+	pipelines []*pipeline // replaced, not changed
 }
 
 // call is a question to a peer that has not been answered.
