@@ -16,6 +16,8 @@ const (
 	inputDrain
 	inputOutcome
 	inputReturn
+	inputLate
+	inputSent
 	// From the group: facts, in the order they were applied.
 	inputEnqueued
 	inputRemoved
