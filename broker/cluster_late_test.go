@@ -4,9 +4,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/go-amqp"
 	"github.com/stretchr/testify/require"
 
 	"entrepot/protocol/amqp/wire"
+	"entrepot/queue"
 )
 
 // lateSettle is the scene of these tests. One client holds a message, the leader changes,
@@ -110,4 +112,76 @@ func TestLateSettleWhileAnotherHasIt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a client settled by itself, at a node that does not lead, is not lost with the
+// leader that was told: it does not come back. Nobody waits to hear of it, so its link, or
+// its connection, may be gone by then.
+func TestSettledByTheClientOutlivesTheLeader(t *testing.T) {
+	for _, ends := range []string{"link stays", "link ends", "connection ends"} {
+		t.Run(ends, func(t *testing.T) {
+			inCluster(t, nil, func(t *testing.T, r *clusterRig) {
+				leader, follower, third := r.roles()
+				sendTexts(t, r.client(third), "q", "a", "b", "c", "d")
+				p := r.peer(follower)
+				p.receivesFrom(0, "q").grants(0, 0, 4, false).flush()
+				for _, text := range []string{"a", "b", "c", "d"} {
+					p.gets(text, "before the change")
+				}
+				r.pass(time.Second)
+				r.net.Block(follower, leader) // what is said now is on its way when the leader dies
+				p.settles(0, 1, wire.StateAccepted, true).settles(2, 2, wire.StateRejected, true).flush()
+				switch ends {
+				case "link ends":
+					p.frame(0, &wire.Detach{Closed: true}).flush()
+					until[wire.Detach](p, "the link ends")
+				case "connection ends":
+					r.pass(time.Millisecond)
+					_ = p.nc.Close()
+				}
+				r.kill(leader)
+				r.until("only what was not settled is left", func() bool {
+					return r.leader() != "" && r.count(follower, "q") == 1 && r.count(third, "q") == 1
+				})
+			})
+		})
+	}
+}
+
+// What is remembered of what clients have settled is little: what is a fact here as well is
+// forgotten.
+func TestSettledIsForgottenWhenItIsAFact(t *testing.T) {
+	inCluster(t, nil, func(t *testing.T, r *clusterRig) {
+		_, follower, third := r.roles()
+		const n = 4 * toldSweep
+		sendTexts(t, r.client(third), "q", make([]string, n)...)
+		receiver, err := r.client(follower).NewReceiver(t.Context(), "q", &amqp.ReceiverOptions{Credit: 50})
+		require.NoError(t, err)
+		for range n {
+			m, err := receiver.Receive(t.Context(), nil)
+			require.NoError(t, err)
+			require.NoError(t, receiver.AcceptMessage(t.Context(), m))
+		}
+		relay := r.nodes[follower].shards()[0].relay
+		relay.mu.Lock()
+		defer relay.mu.Unlock()
+		require.NotEmpty(t, relay.told.list)
+		require.LessOrEqual(t, len(relay.told.list), 2*toldSweep)
+	})
+}
+
+// Outcomes become runs, each record of one queue, for one reason, and not too long.
+func TestRunsOfWhatWasTold(t *testing.T) {
+	runs, n := runsOf([]toldOutcome{{1, 4, queue.Settled}, {1, 5, queue.Settled}, {1, 5, queue.Settled},
+		{1, 8, queue.Settled}, {1, 9, queue.Rejected}, {2, 9, queue.Rejected}})
+	require.Equal(t, 4, n)
+	require.Equal(t, []queue.Run{{First: 4, Count: 2}, {First: 8, Count: 1}}, runs)
+
+	apart := make([]toldOutcome, maxRuns+1)
+	for i := range apart {
+		apart[i] = toldOutcome{1, queue.Seq(1 + 2*i), queue.Settled}
+	}
+	runs, n = runsOf(apart)
+	require.Equal(t, maxRuns, n)
+	require.Len(t, runs, maxRuns)
 }

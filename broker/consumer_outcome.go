@@ -85,7 +85,7 @@ func (s *consumer) await(o *amqp.Outcome, seq queue.Seq, kind queue.OutcomeKind,
 // tell passes on an outcome; ref, if it is not 0, comes back with its confirmation.
 func (s *consumer) tell(seq queue.Seq, ref uint64, o queue.Outcome) {
 	s.conn.broker.metrics.settledBy(o.Kind)
-	s.toDispatcher(dispatchInput{kind: inputOutcome, seq: seq, ref: ref, outcome: o, attach: s.request})
+	s.toDispatcher(dispatchInput{kind: inputOutcome, queue: s.addr.id, seq: seq, ref: ref, outcome: o, attach: s.request})
 }
 
 // settledState is what we say when we settle: the state without what it aliases.

@@ -278,7 +278,11 @@ func TestDispatcherAgainstWorld(t *testing.T) {
 			"detach": func(t *rapid.T) { w.detach(someone(t)) },
 			"late": func(t *rapid.T) {
 				kind := rapid.SampledFrom([]OutcomeKind{Accepted, RejectedKind}).Draw(t, "outcome")
-				w.late(someone(t), 1+Seq(any.Draw(t, "s"))%max(1, w.state().Tail-1), kind)
+				c, s := someone(t), 1+Seq(any.Draw(t, "s"))%max(1, w.state().Tail-1)
+				if other := someone(t); len(other.out) > 0 { // more often what is out
+					s = other.out[int(s)%len(other.out)]
+				}
+				w.late(c, s, kind)
 			},
 			"recall": func(t *rapid.T) { w.answerRecall(any.Draw(t, "i"), rapid.Bool().Draw(t, "returns")) },
 			"tick":   func(t *rapid.T) { w.tick(rapid.Int64Range(0, 150).Draw(t, "ms")) },
