@@ -185,3 +185,34 @@ func TestRunsOfWhatWasTold(t *testing.T) {
 	require.Equal(t, maxRuns, n)
 	require.Len(t, runs, maxRuns)
 }
+
+// A node that was cut off a moment before the lead was handed over does not know of the new
+// leader. What waits there for a client is not sent, though its lease is not over: it is with
+// others by now, and settled perhaps.
+func TestHandingOverUnknownToANode(t *testing.T) {
+	inCluster(t, nil, func(t *testing.T, r *clusterRig) {
+		leader, follower, third := r.roles()
+		s := lateSettle{clusterRig: r, second: r.peer(follower)}
+		s.second.receivesFrom(0, "q").flush()
+		until[wire.Attach](s.second, "attached")
+		s.opens(0)
+		r.pass(time.Second)
+		sendTexts(t, r.client(third), "q", "a")
+		r.pass(time.Second) // a waits at the follower
+		p := r.peer(third)
+		p.receivesFrom(0, "q").grants(0, 0, 1, false).flush()
+		r.cutOff(follower)
+		begin := time.Now()
+		r.transfer(leader, third)
+		p.gets("a", "it is given to another")
+		p.settles(0, 0, wire.StateAccepted, false).flush()
+		require.True(t, until[wire.Disposition](p, "it is settled").Settled)
+		require.Less(t, time.Since(begin), 1500*time.Millisecond, "the others wait for its lease, and no longer")
+		s.opens(10)
+		r.pass(time.Second)
+		for _, f := range s.second.pending() {
+			_, sent := f.(*wire.Transfer)
+			require.False(t, sent, "sent after its settle was confirmed")
+		}
+	})
+}
