@@ -10,37 +10,51 @@ import (
 // This file is about what a client says of a delivery after the dispatcher that
 // made it is gone: the node that led has stopped to lead. The message is back in
 // its place, and perhaps out with another consumer. What the client has done with
-// it is done all the same, so that is made a fact without a dispatcher: removing
-// what is gone already does nothing, and the new dispatcher hears of it as of every
-// removal.
+// it is done all the same, so that is made a fact.
+//
+// Who wants to hear that it is one must not hear it while the message is on its way
+// to somebody else. Only the new dispatcher knows that, so it is told; see
+// queue.Dispatcher.Late. Who has settled by itself waits for nothing: removing what is
+// gone already does nothing, and the dispatcher hears of it as of every removal.
 
 // late makes what it can of a late outcome. ref, if it is not 0, is confirmed.
 func (s *consumer) late(seq queue.Seq, ref uint64, kind queue.OutcomeKind) {
-	var reason queue.Reason
+	reason, settles := reasonOf(kind)
+	switch {
+	case !settles: // it is back in its place, as the client wants
+		s.confirmed(ref)
+	case ref != 0:
+		s.toDispatcher(dispatchInput{kind: inputLate, queue: s.addr.id, seq: seq, ref: ref, outcome: queue.Outcome{Kind: kind}})
+	default:
+		shard, c := s.addr.shard, s.conn
+		shard.removeLate(s.addr.id, reason, []queue.Run{{First: seq, Count: 1}}, func(err error) {
+			if errors.Is(err, cluster.ErrUnknownOutcome) { // to say it twice does no harm
+				c.post(func() { s.late(seq, 0, kind) })
+			}
+			// Else this node ends.
+		})
+	}
+}
+
+// reasonOf is why a message goes after an outcome; settles is false if it stays.
+func reasonOf(kind queue.OutcomeKind) (reason queue.Reason, settles bool) {
 	switch kind {
 	case queue.Accepted:
-		reason = queue.Settled
+		return queue.Settled, true
 	case queue.RejectedKind:
-		reason = queue.Rejected
-	default: // it is back in its place, as the client wants
-		s.confirmed(ref)
-		return
+		return queue.Rejected, true
 	}
-	id, c, shard := s.addr.id, s.conn, s.addr.shard
-	run := queue.Run{First: seq, Count: 1, Bytes: shard.meanBytes(id)}
-	shard.propose(
-		func(b *queue.PackBuilder) { b.Remove(id, reason, []queue.Run{run}) },
-		func(_ queue.Reply, err error) {
-			c.post(func() {
-				switch {
-				case err == nil:
-					s.confirmed(ref)
-				case errors.Is(err, cluster.ErrUnknownOutcome): // to say it twice does no harm
-					s.late(seq, ref, kind)
-				}
-				// Else this node ends, and the client hears nothing better than nothing.
-			})
-		})
+	return 0, false
+}
+
+// removeLate has messages removed without a dispatcher. done is told by the group's
+// goroutine.
+func (s *shard) removeLate(q queue.ID, reason queue.Reason, runs []queue.Run, done func(error)) {
+	mean := s.meanBytes(q)
+	for i := range runs {
+		runs[i].Bytes = mean * uint64(runs[i].Count)
+	}
+	s.propose(func(b *queue.PackBuilder) { b.Remove(q, reason, runs) }, func(_ queue.Reply, err error) { done(err) })
 }
 
 // meanBytes is about how large a message of a queue is, for a removal by somebody

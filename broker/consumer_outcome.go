@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"time"
+
 	"entrepot/protocol/amqp"
 	"entrepot/protocol/amqp/wire"
 	"entrepot/queue"
@@ -83,7 +85,7 @@ func (s *consumer) await(o *amqp.Outcome, seq queue.Seq, kind queue.OutcomeKind,
 // tell passes on an outcome; ref, if it is not 0, comes back with its confirmation.
 func (s *consumer) tell(seq queue.Seq, ref uint64, o queue.Outcome) {
 	s.conn.broker.metrics.settledBy(o.Kind)
-	s.toDispatcher(dispatchInput{kind: inputOutcome, seq: seq, ref: ref, outcome: o, attach: s.request})
+	s.toDispatcher(dispatchInput{kind: inputOutcome, queue: s.addr.id, seq: seq, ref: ref, outcome: o, attach: s.request})
 }
 
 // settledState is what we say when we settle: the state without what it aliases.
@@ -140,10 +142,30 @@ func (s *consumer) confirmed(ref uint64) {
 }
 
 // failed: the dispatcher could not make what the client said a fact, or does not
-// know. What the client has done with the message is done, so it is tried again
-// without the dispatcher. "Released" is no answer: clients take it for success.
+// know. What the client has done with the message is done, so it is tried again, though
+// the message is this consumer's no more; in a moment, for it would fail again at once.
+// "Released" is no answer: clients take it for success.
 func (s *consumer) failed(ref uint64) {
-	if u, waits := s.unconfirmed[ref]; waits && !s.over {
-		s.late(u.seq, ref, u.kind)
+	id := s.id
+	time.AfterFunc(leaseLook, func() {
+		s.conn.post(func() {
+			if u, waits := s.unconfirmed[ref]; waits && !s.over && s.id == id {
+				s.late(u.seq, ref, u.kind)
+				s.conn.schedule(s)
+			}
+		})
+	})
+}
+
+// recalled: somebody has settled a message late that is on its way to our client. If it
+// is still here, the client does not get it.
+func (s *consumer) recalled(seq queue.Seq) {
+	m, waits := s.waiting.takeFirst(func(m *queue.Message) bool { return m.Seq == seq })
+	if !waits {
+		s.toDispatcher(dispatchInput{kind: inputSent, seq: seq})
+		return
 	}
+	s.conn.waitingBytes -= len(m.Payload)
+	s.giveBack(seq)
+	s.conn.schedule(s)
 }

@@ -103,6 +103,10 @@ func (l *dispatchLoop) input(in *dispatchInput) {
 		d.Removed(in.queue, in.runs)
 	case inputOutcome:
 		d.Outcome(in.consumer, in.seq, in.ref, in.outcome)
+	case inputLate:
+		d.Late(in.consumer, in.seq, in.ref, in.outcome.Kind)
+	case inputSent:
+		d.Sent(in.consumer, in.seq)
 	case inputLimit:
 		d.SetLimit(in.consumer, in.limit)
 	case inputDrain:
@@ -298,6 +302,8 @@ func (b *notices) carryOut() {
 			s.confirmed(e.Ref)
 		case queue.EffectOutcomeFailed:
 			s.failed(e.Ref)
+		case queue.EffectRecall:
+			s.recalled(e.Seq)
 		case queue.EffectGone:
 			s.queueGone()
 		}

@@ -16,6 +16,8 @@ const (
 	inputDrain
 	inputOutcome
 	inputReturn
+	inputLate
+	inputSent
 	// From the group: facts, in the order they were applied.
 	inputEnqueued
 	inputRemoved
@@ -34,7 +36,7 @@ type dispatchInput struct {
 	kind     inputKind
 	posting  uint32 // of the consumer, see relay; 0: of none
 	consumer queue.ConsumerID
-	queue    queue.ID
+	queue    queue.ID // of an outcome: at the node that has the link only
 	seq      queue.Seq
 	limit    uint64
 	ref      uint64 // of an outcome: see queue.Dispatcher.Outcome; of a drain: see demand

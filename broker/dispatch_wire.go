@@ -30,6 +30,8 @@ import (
 //	drain      limit uv | ref uv
 //	outcome    seq uv | ref uv | outcome u8 | flags u8 (1: failed, 2: here) | annotations bytes
 //	return     seq uv
+//	late       seq uv | ref uv | outcome u8          (accepted or rejected)
+//	sent       seq uv
 //	configure  queue uv | max deliveries uv           (the consumer's id is 0)
 //
 // A notice is its kind (u8), the consumer's id (uv), and
@@ -37,6 +39,7 @@ import (
 //	deliver    queue uv | seq uv | flags u8 | first acquirer u8 | delivery count uv |
 //	           deadline uv | arrived uv | annotations bytes | payload bytes
 //	drained, confirmed, outcome-failed   ref uv
+//	recall     seq uv
 //	gone       -
 //
 // What may never change: the header. A node says which versions it knows as it joins
@@ -61,6 +64,8 @@ const (
 	wireOutcome
 	wireReturn
 	wireConfigure
+	wireLate
+	wireSent
 )
 
 // Kinds of notices as they are written.
@@ -70,6 +75,7 @@ const (
 	wireConfirmed
 	wireOutcomeFailed
 	wireGone
+	wireRecall
 )
 
 // relayHeader is what every message begins with.
@@ -115,6 +121,10 @@ func appendInput(b []byte, in *dispatchInput) []byte {
 		return appendBytes(b, o.Annotations)
 	case inputReturn:
 		return uv(head(wireReturn), uint64(in.seq))
+	case inputLate:
+		return append(uv(uv(head(wireLate), uint64(in.seq)), in.ref), byte(in.outcome.Kind))
+	case inputSent:
+		return uv(head(wireSent), uint64(in.seq))
 	case inputConfigure:
 		return uv(uv(head(wireConfigure), uint64(in.queue)), in.limit)
 	}
@@ -138,6 +148,8 @@ func appendNotice(b []byte, e *queue.Effect) []byte {
 		return uv(head(wireConfirmed), e.Ref)
 	case queue.EffectOutcomeFailed:
 		return uv(head(wireOutcomeFailed), e.Ref)
+	case queue.EffectRecall:
+		return uv(head(wireRecall), uint64(e.Seq))
 	case queue.EffectGone:
 		return head(wireGone)
 	}
@@ -227,18 +239,33 @@ func (r *relayReader) input() (in dispatchInput, err error) {
 		in.outcome.Annotations = r.bytes()
 	case wireReturn:
 		in.kind, in.seq = inputReturn, queue.Seq(r.uv())
+	case wireLate:
+		in.kind, in.seq, in.ref = inputLate, queue.Seq(r.uv()), r.uv()
+		in.outcome.Kind = queue.OutcomeKind(r.byte())
+	case wireSent:
+		in.kind, in.seq = inputSent, queue.Seq(r.uv())
 	case wireConfigure:
 		in.kind, in.queue, in.limit = inputConfigure, queue.ID(r.uv()), r.uv()
 	default:
 		r.bad = true
 	}
-	if r.bad || in.kind == inputOutcome && !knownOutcome(in.outcome.Kind) {
+	if r.bad || !in.says() {
 		return in, errRelayItem
 	}
 	return in, nil
 }
 
-func knownOutcome(k queue.OutcomeKind) bool { return k >= queue.Accepted && k <= queue.RejectedKind }
+// says tells whether what an outcome says is known.
+func (in *dispatchInput) says() bool {
+	switch in.kind {
+	case inputOutcome:
+		return in.outcome.Kind >= queue.Accepted && in.outcome.Kind <= queue.RejectedKind
+	case inputLate:
+		_, settles := reasonOf(in.outcome.Kind)
+		return settles
+	}
+	return true
+}
 
 // effect reads one notice. Its message aliases what is read.
 func (r *relayReader) effect() (e queue.Effect, err error) {
@@ -258,6 +285,8 @@ func (r *relayReader) effect() (e queue.Effect, err error) {
 		e.Kind, e.Ref = queue.EffectConfirmed, r.uv()
 	case wireOutcomeFailed:
 		e.Kind, e.Ref = queue.EffectOutcomeFailed, r.uv()
+	case wireRecall:
+		e.Kind, e.Seq = queue.EffectRecall, queue.Seq(r.uv())
 	case wireGone:
 		e.Kind = queue.EffectGone
 	default:

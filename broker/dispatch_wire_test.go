@@ -30,6 +30,9 @@ func TestDispatchWireBytes(t *testing.T) {
 			"05" + "05" + "04" + "03" + "03" + "03" + "01aa"},
 		{dispatchInput{kind: inputReturn, consumer: 5, seq: 4}, "06" + "05" + "04"},
 		{dispatchInput{kind: inputConfigure, queue: 8, limit: 6}, "07" + "00" + "08" + "06"},
+		{dispatchInput{kind: inputLate, consumer: 5, seq: 4, ref: 3, outcome: queue.Outcome{Kind: queue.RejectedKind}},
+			"08" + "05" + "04" + "03" + "04"},
+		{dispatchInput{kind: inputSent, consumer: 5, seq: 4}, "09" + "05" + "04"},
 	}
 	for _, c := range inputs {
 		require.Equal(t, c.want, hex.EncodeToString(appendInput(nil, &c.in)))
@@ -42,6 +45,8 @@ func TestDispatchWireBytes(t *testing.T) {
 		hex.EncodeToString(appendNotice(nil, &deliver)))
 	require.Equal(t, "03"+"05"+"09",
 		hex.EncodeToString(appendNotice(nil, &queue.Effect{Kind: queue.EffectConfirmed, Consumer: 5, Ref: 9})))
+	require.Equal(t, "06"+"05"+"04",
+		hex.EncodeToString(appendNotice(nil, &queue.Effect{Kind: queue.EffectRecall, Consumer: 5, Seq: 4})))
 }
 
 // What was written is read, item after item.
@@ -70,7 +75,7 @@ func TestDispatchWireRoundTrip(t *testing.T) {
 
 func drawInput(t *rapid.T) dispatchInput {
 	in := dispatchInput{
-		kind:     rapid.SampledFrom([]inputKind{inputAttach, inputDetach, inputLimit, inputDrain, inputOutcome, inputReturn}).Draw(t, "kind"),
+		kind:     rapid.SampledFrom([]inputKind{inputAttach, inputDetach, inputLimit, inputDrain, inputOutcome, inputReturn, inputLate, inputSent}).Draw(t, "kind"),
 		consumer: queue.ConsumerID(rapid.Uint64().Draw(t, "consumer")),
 	}
 	number := rapid.Uint64()
@@ -87,7 +92,10 @@ func drawInput(t *rapid.T) dispatchInput {
 		in.seq, in.ref = queue.Seq(number.Draw(t, "seq")), number.Draw(t, "ref")
 		in.outcome.Kind = rapid.SampledFrom([]queue.OutcomeKind{queue.Accepted, queue.Released, queue.Modified, queue.RejectedKind}).Draw(t, "outcome")
 		in.outcome.Failed = rapid.Bool().Draw(t, "failed")
-	case inputReturn:
+	case inputLate:
+		in.seq, in.ref = queue.Seq(number.Draw(t, "seq")), number.Draw(t, "ref")
+		in.outcome.Kind = rapid.SampledFrom([]queue.OutcomeKind{queue.Accepted, queue.RejectedKind}).Draw(t, "outcome")
+	case inputReturn, inputSent:
 		in.seq = queue.Seq(number.Draw(t, "seq"))
 	}
 	return in

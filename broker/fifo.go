@@ -1,5 +1,7 @@
 package broker
 
+import "slices"
+
 // fifo is a queue of items. Its room is that of the most items it held lately.
 // Owner: whoever has it.
 type fifo[T any] struct {
@@ -39,6 +41,19 @@ func (f *fifo[T]) popLast() T {
 	f.items = f.items[:last]
 	f.settle()
 	return item
+}
+
+// takeFirst takes out the first item that matches.
+func (f *fifo[T]) takeFirst(match func(*T) bool) (item T, ok bool) {
+	for i := f.head; i < len(f.items); i++ {
+		if match(&f.items[i]) {
+			item = f.items[i]
+			f.items = slices.Delete(f.items, i, i+1)
+			f.settle()
+			return item, true
+		}
+	}
+	return item, false
 }
 
 // settle begins at the front again when nothing is left.

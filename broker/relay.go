@@ -30,6 +30,7 @@ type relay struct {
 	here      *reign
 	there     mesh.Peer
 	consumers map[queue.ConsumerID]*attachRequest // attached under this posting
+	told      told                                // to a dispatcher that is not here
 
 	away atomic.Int64 // how many consumers have their dispatcher elsewhere
 }
@@ -73,6 +74,9 @@ func (r *relay) post(inputs []dispatchInput) {
 		case in.kind == inputDetach:
 			delete(r.consumers, in.consumer)
 		}
+		if r.here == nil {
+			r.told.note(r.shard, in)
+		}
 		if current = current[:len(current)+1]; len(current) <= i { // some before it were dropped
 			current[len(current)-1] = *in
 		}
@@ -98,7 +102,11 @@ func (r *relay) pass(inputs []dispatchInput) {
 	switch {
 	case len(inputs) == 0:
 	case r.here != nil:
-		r.here.mail.post(inputs...)
+		if !r.here.mail.post(inputs...) { // it has just ended
+			for i := range inputs {
+				inputs[i].salvage()
+			}
+		}
 	case r.there.ID != "":
 		if err := r.shard.sendInputs(r.there, r.term.Load(), inputs); err != nil {
 			r.shard.broker.unheard(r.there, err)
@@ -129,10 +137,10 @@ func (r *relay) turnTo(term uint64, set func()) {
 		return
 	}
 	r.term.Store(term)
-	moved := r.leave()
+	left := r.leave()
 	set()
 	r.mu.Unlock()
-	moveAll(moved)
+	r.moveOn(left)
 }
 
 // unseatedHere: this node leads no more.
@@ -153,16 +161,23 @@ func (r *relay) unseatedAt(p mesh.Peer, term uint64) {
 // leaveIf ends the posting, if it is the one that is meant.
 func (r *relay) leaveIf(meant func() bool) {
 	r.mu.Lock()
-	var moved []*attachRequest
+	var left leftovers
 	if meant() {
-		moved = r.leave()
+		left = r.leave()
 	}
 	r.mu.Unlock()
-	moveAll(moved)
+	r.moveOn(left)
 }
 
-// leave ends a posting and gives the consumers that must begin anew. REQUIRES: r.mu.
-func (r *relay) leave() []*attachRequest {
+// leftovers are what a posting leaves behind: consumers that must begin anew, and
+// outcomes that may be lost.
+type leftovers struct {
+	moved []*attachRequest
+	told  []toldOutcome
+}
+
+// leave ends a posting. REQUIRES: r.mu.
+func (r *relay) leave() leftovers {
 	moved := make([]*attachRequest, 0, len(r.consumers))
 	for _, req := range r.consumers {
 		moved = append(moved, req)
@@ -171,7 +186,12 @@ func (r *relay) leave() []*attachRequest {
 	r.here, r.there = nil, mesh.Peer{}
 	r.away.Store(0)
 	r.posting.Add(1)
-	return moved
+	return leftovers{moved, r.told.take(r.shard)}
+}
+
+func (r *relay) moveOn(left leftovers) {
+	r.shard.removeTold(left.told)
+	moveAll(left.moved)
 }
 
 // mayDeliver: what came from the dispatcher under a posting may go to a client at this

@@ -120,6 +120,21 @@ func (f *followers) promised(term uint64, ids []Server, after time.Time) (n int)
 	return n
 }
 
+// aware: all members but self know of the term.
+func (f *followers) aware(term uint64, ids []Server, self string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if term != f.term {
+		return false
+	}
+	for _, s := range ids {
+		if p := f.peers[s.ID]; s.ID != self && (p == nil || p.contact.IsZero()) {
+			return false
+		}
+	}
+	return true
+}
+
 // stream begins to feed a member with the state at index; progress and end are told
 // of how it goes.
 func (f *followers) stream(id string, term, index uint64, size int64) (progress func(n int), end func(ok bool)) {

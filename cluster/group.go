@@ -34,7 +34,8 @@ type Group struct {
 	members   atomic.Pointer[[]Server] // the last configuration that is committed
 
 	leader    atomic.Bool
-	lease     atomic.Uint64 // the term in which this node leads and has not given up the lease, 0: none
+	lease     atomic.Uint64             // the term in which this node leads and has not given up the lease, 0: none
+	aware     atomic.Pointer[time.Time] // from when on nobody is in touch with an earlier leader, see LeaseValid
 	snapshot  *snapshotter
 	notify    chan bool     // Raft's word on leadership
 	routed    chan struct{} // cap 1: Raft knows of another leader

@@ -64,6 +64,8 @@ func (g *Group) step(l *leadership, lead bool) {
 	}
 	g.elections.Add(1)
 	g.clock.lead()
+	aware := g.raft.LastContact().Add(2 * g.cfg.LeaseTimeout)
+	g.aware.Store(&aware)
 	g.lease.Store(term)
 	g.batcher.setRoute(route{local: true})
 	g.intake.set(intakeOpen)

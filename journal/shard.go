@@ -118,6 +118,18 @@ func (s *Shard) Queue(q queue.ID) (st queue.State, ok bool) {
 	return s.machine.Queue(q)
 }
 
+// Removed tells whether a message was in q and is there no more, or q itself is not. One
+// that this replica has not heard of yet is not removed.
+func (s *Shard) Removed(q queue.ID, seq queue.Seq) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, ok := s.machine.Queue(q)
+	if !ok {
+		return q < s.machine.NextID()
+	}
+	return seq < st.Tail && !s.machine.Alive(q, seq)
+}
+
 // NextID is an id that no queue has had: all that were, or are, have smaller ones.
 func (s *Shard) NextID() queue.ID {
 	s.mu.Lock()

@@ -31,6 +31,20 @@ func TestMessagesAreFoundWhereverTheyAre(t *testing.T) {
 	require.Equal(t, queue.Seq(6), r.all(1, 10)[2].Seq, "sequence numbers go on after a restart")
 }
 
+// What a replica has not heard of yet is not taken for removed.
+func TestRemoved(t *testing.T) {
+	r := newRig(t, memOptions())
+	defer r.close()
+	require.False(t, r.shard.Removed(1, 1), "the queue is not known yet")
+	r.declare(1)
+	r.enqueue(1, "a", "b", "c")
+	r.remove(1, 1, 2)
+	require.True(t, r.shard.Removed(1, 1))
+	require.True(t, r.shard.Removed(1, 2))
+	require.False(t, r.shard.Removed(1, 3), "it is there")
+	require.False(t, r.shard.Removed(1, 4), "it is not there yet")
+}
+
 func TestSettledBeforeTheSpillLeavesNoBody(t *testing.T) {
 	r := newRig(t, memOptions())
 	defer r.close()

@@ -17,6 +17,9 @@ func (d *Dispatcher) Attach(c ConsumerID, q ID, opts AttachOptions, snap Snapsho
 	r.tail = max(r.tail, snap.State.Tail)
 	r.maxDeliveries = snap.MaxDeliveries
 	r.marked = max(r.marked, snap.State.DeliveredUpTo)
+	if n := snap.State.Count; n > 0 {
+		r.mean = int(snap.State.Bytes / n)
+	}
 	if len(r.consumers) == 0 {
 		r.suspect = snap.State.Suspect(d.cfg.Epoch)
 		r.high = max(r.high, snap.State.DeliveredUpTo)

@@ -94,6 +94,7 @@ func (d *Dispatcher) hand(r *runtime, c *consumer, e *entry, payload, annotation
 		Payload:        payload,
 	}
 	e.state, e.holder, e.touched = acquired, c, true
+	e.recall = notRecalled
 	d.stats.Acquired++
 	c.out.push(e)
 	c.sent++
@@ -164,6 +165,7 @@ func (d *Dispatcher) unbuffer(r *runtime, e *entry) {
 // fill gives the waiting message e what the store has of it.
 func (d *Dispatcher) fill(r *runtime, e *entry, m *Message) {
 	e.payload, e.size, e.count = m.Payload, len(m.Payload), max(e.count, m.DeliveryCount)
+	e.deadline, e.flags = m.DeadlineMillis, m.Flags // see unloaded
 	if !e.ours {
 		e.annotate = m.Annotations
 	}
@@ -196,6 +198,7 @@ func (d *Dispatcher) forget(r *runtime, e *entry) {
 		d.stats.Acquired--
 	}
 	r.notLate(e)
+	d.final(r, e, EffectConfirmed)
 	if e.only != nil {
 		for _, id := range e.only.excluded {
 			if c := d.consumers[id]; c != nil {

@@ -25,6 +25,8 @@ package queue
 //     remembered until then (runtime.tombs).
 //   - A load brings what Enqueued has brought meanwhile, or the other way round:
 //     loadPos says up to where everything is known.
+//   - A consumer settles what an earlier leader's dispatcher gave it, and which
+//     another one has by now: it goes whatever that one says (late.go).
 //   - A consumer leaves while its outcome is proposed: the entry stays, without
 //     a holder, until the fact or the failure comes; so nothing settled goes
 //     out again, though nobody else be attached.
@@ -187,6 +189,10 @@ func (d *Dispatcher) DeletedQueue(q ID) {
 	for _, m := range r.modifies.all() {
 		d.emitModify(EffectConfirmed, q, m)
 	}
+	d.scratch = r.table.appendAll(d.scratch[:0])
+	for _, e := range d.scratch {
+		d.final(r, e, EffectConfirmed)
+	}
 	for _, c := range r.consumers {
 		for e := c.out.first; e != nil; e = e.next {
 			if e.state == settling {
@@ -200,7 +206,6 @@ func (d *Dispatcher) DeletedQueue(q ID) {
 			delete(d.consumers, c.id)
 		}
 	}
-	d.scratch = r.table.appendAll(d.scratch[:0])
 	for _, e := range d.scratch {
 		d.forget(r, e)
 	}

@@ -91,7 +91,7 @@ func checkRuntime(t require.TestingT, d *Dispatcher, r *runtime, stats *Dispatch
 	}
 	require.Equal(t, draining, r.draining)
 	require.Equal(t, window, r.window)
-	late := 0
+	late, claimed := 0, 0
 	for _, e := range r.table.appendAll(nil) {
 		if e.state != ready {
 			stats.Acquired++
@@ -110,11 +110,20 @@ func checkRuntime(t require.TestingT, d *Dispatcher, r *runtime, stats *Dispatch
 			require.True(t, e.ours || e.annotate == nil, "annotations are the store's memory")
 		}
 		require.NotEmpty(t, listed[e], "seq %d is in no list", e.seq)
+		if r.claimed(e) {
+			claimed++
+			require.Contains(t, []entryState{acquired, gone, settling}, e.state, "settled late: ", e.seq)
+			require.False(t, e.state == gone && e.recall == withClient, "nothing is left to wait for")
+		}
+		if e.state == acquired && r.claimed(e) || e.state == gone && r.claimed(e) {
+			require.NotEqual(t, notRecalled, e.recall, "%d is not asked back", e.seq)
+		}
 		if e.late {
 			late++
 		}
 	}
 	require.Equal(t, late, r.late)
+	require.Len(t, r.claims, claimed)
 	require.Equal(t, len(listed), r.table.n)
 	stats.BufferedMessages += messages
 	stats.BufferedBytes += bytes

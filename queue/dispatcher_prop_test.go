@@ -37,6 +37,8 @@ func (w *world) effects() {
 			require.NotNil(w.t, c)
 			require.Contains(w.t, c.waits, e.Ref)
 			delete(c.waits, e.Ref)
+		case EffectRecall:
+			w.recalls = append(w.recalls, e)
 		case EffectGone:
 			delete(w.conns, e.Consumer)
 		case EffectIdle:
@@ -59,6 +61,7 @@ func (w *world) onDeliver(e Effect) {
 	require.False(w.t, b.msg.DeadlineMillis != 0 && b.msg.DeadlineMillis <= w.now, "delivered an expired message")
 	require.Less(w.t, c.received, c.limit, "delivered beyond the limit")
 	require.False(w.t, b.toldGone, "seq %d is known to be removed", s)
+	require.False(w.t, b.final, "the settle of %d was confirmed", s)
 	require.False(w.t, b.settled, "seq %d is settled, or its settle is proposed", s)
 	c.received++
 	st := w.state()
@@ -88,14 +91,14 @@ func (w *world) onDeliver(e Effect) {
 		require.Equal(w.t, b.notes, e.Message.Annotations, "annotations of %d", s)
 	}
 	if s > max(w.high, w.before) {
-		require.True(w.t, e.Message.FirstAcquirer, "nobody had %d", s)
+		require.True(w.t, b.wasLate || e.Message.FirstAcquirer, "nobody had %d", s)
 		w.high = s
 	}
 	b.acquired, b.attempts = true, e.Message.DeliveryCount
 	for t := w.state().Head; t < s; t++ {
 		require.False(w.t, w.available(t, c), "seq %d goes out before %d", s, t)
 	}
-	b.holder, b.cool = c.id, 0
+	b.holder, b.cool, b.shown = c.id, 0, false
 	c.out = append(c.out, s)
 	require.LessOrEqual(w.t, len(c.out), int(c.max))
 }
@@ -131,7 +134,7 @@ func (w *world) onRemove(e Effect) {
 			require.LessOrEqual(w.t, b.msg.DeadlineMillis, w.now)
 			require.NotZero(w.t, b.msg.DeadlineMillis)
 		} else {
-			require.True(w.t, b.deciding, "nobody asked for the removal of %d", s)
+			require.True(w.t, b.deciding || b.late, "nobody asked for the removal of %d", s)
 			b.settled = true
 		}
 	}
@@ -160,6 +163,10 @@ func (w *world) onConfirmed(e Effect) {
 	if e.Outcome == Accepted || e.Outcome == RejectedKind || wt.modify && !wt.applied {
 		require.False(w.t, w.m.Alive(e.Queue, e.Seq), "confirmed before it was a fact")
 	}
+	if b := w.bodies[e.Seq]; wt.late && e.Queue == w.q && w.state().Tail > e.Seq {
+		require.True(w.t, b.holder == 0 || b.deciding || b.shown, "confirmed, and %d is on its way to a client", e.Seq)
+		b.final = true
+	}
 	delete(c.waits, e.Ref)
 }
 
@@ -179,7 +186,10 @@ func (w *world) settleDown() {
 			w.readLoad(0)
 			w.answerLoad(0, false)
 		}
-		if len(w.facts)+len(w.props)+len(w.answers)+len(w.loads) == 0 {
+		for len(w.recalls) > 0 {
+			w.answerRecall(0, false)
+		}
+		if len(w.recalls)+len(w.facts)+len(w.props)+len(w.answers)+len(w.loads) == 0 {
 			if w.d.NextTick() == 0 {
 				return
 			}
@@ -266,6 +276,15 @@ func TestDispatcherAgainstWorld(t *testing.T) {
 			"drain":  func(t *rapid.T) { w.credit(someone(t), rapid.Uint64Range(0, 12).Draw(t, "n"), true) },
 			"return": func(t *rapid.T) { w.giveBack(someone(t), any.Draw(t, "which")) },
 			"detach": func(t *rapid.T) { w.detach(someone(t)) },
+			"late": func(t *rapid.T) {
+				kind := rapid.SampledFrom([]OutcomeKind{Accepted, RejectedKind}).Draw(t, "outcome")
+				c, s := someone(t), 1+Seq(any.Draw(t, "s"))%max(1, w.state().Tail-1)
+				if other := someone(t); len(other.out) > 0 { // more often what is out
+					s = other.out[int(s)%len(other.out)]
+				}
+				w.late(c, s, kind)
+			},
+			"recall": func(t *rapid.T) { w.answerRecall(any.Draw(t, "i"), rapid.Bool().Draw(t, "returns")) },
 			"tick":   func(t *rapid.T) { w.tick(rapid.Int64Range(0, 150).Draw(t, "ms")) },
 			"purge": func(t *rapid.T) {
 				if any.Draw(t, "really") < 100 {

@@ -20,6 +20,7 @@ import (
 //	loaded id=L [FROM[-TO] ...] next=S [count=N] [note=TEXT]
 //	loadfailed id=L
 //	accepted|rejected|released c=C seq=S
+//	late c=C seq=S | sent c=C seq=S
 //	modified c=C seq=S [failed] [here] [note=TEXT]
 //	removed|lost FROM[-TO] ...       Removed, RemoveFailed
 //	modify-applied|modify-lost seq=S
@@ -120,6 +121,10 @@ func (s *story) play() string {
 		d.Outcome(c, s.seq(), 7, Outcome{Kind: Accepted})
 	case "rejected":
 		d.Outcome(c, s.seq(), 7, Outcome{Kind: RejectedKind})
+	case "late":
+		d.Late(c, s.seq(), 8, Accepted)
+	case "sent":
+		d.Sent(c, s.seq())
 	case "released":
 		d.Outcome(c, s.seq(), 7, Outcome{Kind: Released})
 	case "modified":
@@ -197,6 +202,8 @@ func showEffect(e Effect) string {
 		return fmt.Sprintf(" c%d seq=%d ref=%d", e.Consumer, e.Seq, e.Ref)
 	case EffectDrained, EffectGone:
 		return fmt.Sprintf(" c%d", e.Consumer)
+	case EffectRecall:
+		return fmt.Sprintf(" c%d seq=%d", e.Consumer, e.Seq)
 	}
 	return ""
 }

@@ -21,6 +21,7 @@ func (w *world) detach(c *conn) {
 	for _, s := range c.out {
 		w.bodies[s].holder = 0
 		w.bodies[s].cool = 0
+		w.bodies[s].deciding = w.bodies[s].late
 	}
 	w.d.Detach(c.id)
 	w.effects()
@@ -52,18 +53,20 @@ func (w *world) outcome(c *conn, i int, o Outcome) {
 	w.lastRef++
 	ref, wt := w.lastRef, &wait{seq: s}
 	c.waits[ref] = wt
-	b.settled = o.Kind == Accepted || o.Kind == RejectedKind
+	settles := o.Kind == Accepted || o.Kind == RejectedKind
+	b.settled, b.shown = settles || b.late, true
 	gone := b.gone(w, s)
 	switch {
 	case gone:
-	case b.settled || o.Failed && b.attempts+1 >= worldMaxDeliveries:
+	case settles || o.Failed && b.attempts+1 >= worldMaxDeliveries:
 		b.deciding = true
 	case o.Kind == Released || !o.Failed && len(o.Annotations) == 0:
 		b.holder, b.cool, b.coolTo, b.coolGen = 0, c.id, w.now+CoolMillis, c.renewals
+		b.deciding = b.late
 	case b.msg.DeadlineMillis != 0 && b.msg.DeadlineMillis <= w.now:
 		b.deciding = true
 	default:
-		b.holder, wt.modify = 0, true
+		b.holder, wt.modify, b.deciding = 0, true, b.late
 		b.modifies = append(b.modifies, wt)
 		if o.Failed {
 			b.count++
@@ -95,8 +98,48 @@ func (w *world) giveBack(c *conn, i int) {
 	i %= len(c.out)
 	s := c.out[i]
 	c.out = slices.Delete(c.out, i, i+1)
-	w.bodies[s].holder = 0
+	w.bodies[s].holder, w.bodies[s].deciding = 0, w.bodies[s].late
 	c.limit = min(c.limit, c.received)
 	w.d.Return(c.id, s)
+	w.effects()
+}
+
+// late settles what c had from an earlier leader's dispatcher.
+func (w *world) late(c *conn, s Seq, kind OutcomeKind) {
+	b := w.bodies[s]
+	if c.browse || b == nil {
+		return
+	}
+	w.lastRef++
+	c.waits[w.lastRef] = &wait{seq: s, late: true}
+	b.settled, b.wasLate = true, true
+	if b.holder != 0 && !b.deciding {
+		b.late = true
+	} else {
+		b.deciding = true
+	}
+	w.d.Late(c.id, s, w.lastRef, kind)
+	w.effects()
+}
+
+// answerRecall gives a message back that was not sent yet, or tells that it was.
+func (w *world) answerRecall(i int, returns bool) {
+	if len(w.recalls) == 0 {
+		return
+	}
+	i %= len(w.recalls)
+	e := w.recalls[i]
+	w.recalls = slices.Delete(w.recalls, i, i+1)
+	c := w.conns[e.Consumer]
+	if c == nil {
+		return
+	}
+	at := slices.Index(c.out, e.Seq)
+	if at >= 0 && returns {
+		w.giveBack(c, at)
+		return
+	}
+	w.bodies[e.Seq].shown = true
+	w.d.Sent(c.id, e.Seq)
 	w.effects()
 }

@@ -25,6 +25,7 @@ type world struct {
 	answers []func()      // to proposals, not yet told
 	open    int           // Modifies of q without an answer
 	loads   []*loadInWork
+	recalls []Effect // not answered
 	conns   map[ConsumerID]*conn
 	nextC   ConsumerID
 	lastRef uint64
@@ -44,6 +45,10 @@ type body struct {
 	modifies []*wait // of it, not applied
 	deciding bool    // its removal is proposed for an outcome, neither fact nor failure is told
 	settled  bool    // accepted or rejected, and not failed
+	late     bool    // settled late while it was out, and not failed
+	wasLate  bool    // settled late at some time: an earlier leader's consumer had it
+	shown    bool    // its holder's client has it, as was told
+	final    bool    // a late settle of it was confirmed
 	toldGone bool    // the fact of its removal has been told
 	came     map[ConsumerID]bool
 	cool     ConsumerID // released by, and until when not to come back there
@@ -80,6 +85,7 @@ type conn struct {
 type wait struct {
 	seq     Seq
 	modify  bool // it takes a Modify
+	late    bool
 	applied bool
 }
 
@@ -261,7 +267,9 @@ func (w *world) failRemove(p proposal, how int) {
 	}
 	for s := run.First; s < run.End(); s++ {
 		b := w.bodies[s]
-		b.settled, b.deciding, b.holder = false, false, 0
+		if b.settled, b.late = false, false; b.deciding {
+			b.deciding, b.holder = false, 0
+		}
 	}
 	w.d.RemoveFailed(w.q, []Run{run})
 	w.effects()
@@ -339,7 +347,7 @@ func (w *world) deleteQueue() {
 	w.d.DeletedQueue(w.q)
 	w.effects()
 	require.Empty(w.t, w.conns, "everybody was told that the queue is gone")
-	w.props, w.loads = nil, nil // of these nothing more is heard; answers may come
+	w.props, w.loads, w.recalls = nil, nil, nil // of these nothing more is heard; answers may come
 	w.q++
 	w.declare()
 }

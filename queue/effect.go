@@ -46,6 +46,10 @@ const (
 	// gone), and no longer this consumer's.
 	EffectOutcomeFailed
 
+	// EffectRecall: somebody has settled Seq late, which Consumer has. If it was not
+	// sent yet, a Return must follow at once, else Sent.
+	EffectRecall
+
 	// EffectGone: Queue was deleted; Consumer is detached from it. Nothing more
 	// comes for this consumer, and nothing more is expected of it.
 	EffectGone
@@ -56,7 +60,7 @@ const (
 	EffectIdle
 )
 
-var effectNames = [...]string{"none", "deliver", "load", "remove", "modify", "mark", "drained", "confirmed", "outcome-failed", "gone", "idle"}
+var effectNames = [...]string{"none", "deliver", "load", "remove", "modify", "mark", "drained", "confirmed", "outcome-failed", "recall", "gone", "idle"}
 
 // String is the effect's name as tests and logs show it.
 func (k EffectKind) String() string {
@@ -72,9 +76,9 @@ type Effect struct {
 	Kind     EffectKind
 	Reason   Reason     // Remove
 	Queue    ID         // all
-	Consumer ConsumerID // Deliver, Drained, Confirmed, OutcomeFailed, Gone
+	Consumer ConsumerID // Deliver, Drained, Confirmed, OutcomeFailed, Recall, Gone
 
-	Seq     Seq         // Modify, Mark, Confirmed, OutcomeFailed
+	Seq     Seq         // Modify, Mark, Confirmed, OutcomeFailed, Recall
 	Outcome OutcomeKind // Confirmed, OutcomeFailed: what the consumer had said
 	Ref     uint64      // Confirmed, OutcomeFailed: the ref given with the outcome
 

@@ -51,7 +51,17 @@ type entry struct {
 	touched    bool // some consumer had it
 	late       bool // settling: for its deadline
 	ours       bool // annotate is from an outcome; the store may not have it yet
+	recall     recallState
 }
+
+// recallState is whether the holder of a message is asked to give it back (late.go).
+type recallState uint8
+
+const (
+	notRecalled recallState = iota
+	recalled
+	withClient // its holder's client has it
+)
 
 // restriction keeps a message from some consumers.
 type restriction struct {

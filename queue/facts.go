@@ -101,6 +101,9 @@ func (d *Dispatcher) removeKnown(r *runtime, run Run) {
 func (d *Dispatcher) removeEntry(r *runtime, e *entry) {
 	if e.state == acquired || e.state == gone {
 		e.state = gone // its consumer is still to tell, and is not to wait then
+		if e.recall == withClient {
+			d.final(r, e, EffectConfirmed)
+		}
 		return
 	}
 	if e.state != ready {
@@ -111,7 +114,7 @@ func (d *Dispatcher) removeEntry(r *runtime, e *entry) {
 
 // RemoveFailed tells that Remove effects for these messages will not be
 // applied, or that nobody knows. The messages are ready again; whoever had told
-// an outcome hears OutcomeFailed. The queue stands still for CoolMillis, for
+// an outcome, late or not, hears OutcomeFailed. The queue stands still for CoolMillis, for
 // what has failed would fail again at once; that is also why a deadline that
 // has come is left to the next look at the message.
 func (d *Dispatcher) RemoveFailed(q ID, runs []Run) {
@@ -124,7 +127,11 @@ func (d *Dispatcher) RemoveFailed(q ID, runs []Run) {
 	for _, run := range runs {
 		for seq := run.First; seq < run.End(); seq++ {
 			e := r.table.get(seq)
-			if e == nil || e.state != settling {
+			if e == nil {
+				continue
+			}
+			d.final(r, e, EffectOutcomeFailed)
+			if e.state != settling {
 				continue
 			}
 			if e.holder != nil {

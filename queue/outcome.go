@@ -145,15 +145,18 @@ func (d *Dispatcher) confirm(r *runtime, e *entry) {
 	}
 }
 
-// comeBack puts e, which nobody holds any more, back in its place, unless its
-// deadline has come meanwhile. cool is the consumer that is not to get it again
+// comeBack puts e, which nobody holds any more, back in its place, unless somebody
+// has settled it late or its deadline has come meanwhile. cool is the consumer that is not to get it again
 // at once, nil for none.
 func (d *Dispatcher) comeBack(r *runtime, e *entry, cool *consumer) {
-	if e.expired(d.now) {
+	switch {
+	case r.claimed(e):
+		e.state = settling // as is proposed
+	case e.expired(d.now):
 		d.settleLate(r, e)
-		return
+	default:
+		d.putBack(r, e, cool)
 	}
-	d.putBack(r, e, cool)
 }
 
 // putBack is comeBack without a look at the deadline.

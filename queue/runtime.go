@@ -38,6 +38,7 @@ type runtime struct {
 	stalledUntil int64 // nothing is proposed or loaded before; 0: not stalled
 
 	modifies fifo[openModify] // proposed, not answered
+	claims   map[Seq][]claim  // of known messages that somebody has settled late
 
 	suspect         Seq // up to here a delivery by an earlier leader is implied
 	deliveredBefore Seq // up to here someone may have had it before the first attach
@@ -45,6 +46,7 @@ type runtime struct {
 	marked          Seq // the highest of which the store knows that it was
 	markQueued      bool
 	maxDeliveries   uint32
+	mean            int // bytes of a message, about
 }
 
 // maxTombs bounds what is remembered for outstanding loads. Beyond it their
