@@ -184,8 +184,8 @@ type Config struct {
 	SnapshotBytes   int64
 	SnapshotEntries uint64
 	// TrailingLogs is how many entries stay behind a snapshot for followers that
-	// lag. Default: 64 for a single voter, else what makes an eighth of the state's
-	// bytes, at least 8 and at most 256 MiB.
+	// lag. Default: 64 for a single voter, else what makes 1/32 of the state's
+	// bytes, at least 8 and at most 128 MiB; see trailingLogs.
 	TrailingLogs uint64
 
 	// Raft's clocks: 1 s, 1 s, 500 ms and 200 ms. Shorter heartbeats and leases

@@ -35,7 +35,7 @@ type operation struct {
 // operationFlags add the flags of an admin command and --timeout.
 func (w *world) operationFlags(cmd *cobra.Command) *operation {
 	o := &operation{adminOptions: w.adminFlags(cmd), world: w}
-	cmd.Flags().Var(durationFlag(&o.timeout), "timeout", "give up waiting after so long; what was begun goes on; 0: never")
+	cmd.Flags().Var(durationFlag(&o.timeout), "timeout", "give up after so long; what is done stays done, and to ask again goes on from there; 0: never")
 	return o
 }
 

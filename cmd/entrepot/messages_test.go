@@ -91,6 +91,19 @@ func TestCtrlC(t *testing.T) {
 	}
 }
 
+// A queue that is full gives no credit: send waits, and Ctrl-C is no fault of the link.
+func TestCtrlCWhileTheQueueIsFull(t *testing.T) {
+	s := newSite(t)
+	s.ok("", "queue", "declare", "q", "--max-messages", "1")
+	s.ok("", "send", "q", "x")
+	ctx, interrupt := context.WithCancel(t.Context())
+	time.AfterFunc(300*time.Millisecond, interrupt)
+	r := runIn(ctx, s.environ, strings.NewReader(""), "send", "q", "y")
+	require.Equal(t, console.ExitInterrupted, r.code, r.err)
+	require.Contains(t, r.out, "accepted 0 messages")
+	require.Contains(t, r.err, "interrupted")
+}
+
 // Standard input that gives nothing does not hold up Ctrl-C.
 func TestCtrlCWhileStandardInputIsSilent(t *testing.T) {
 	s := newSite(t)

@@ -29,7 +29,7 @@ func (w *world) queueDeclareCommand() *cobra.Command {
 	flags.Var(durationFlag(&d.TTLMax), "ttl-max", "cut a longer time to live to this")
 	flags.Uint64Var(&d.MaxMessages, "max-messages", 0, "most messages")
 	flags.Var(sizeFlag(&d.MaxBytes), "max-bytes", "most bytes")
-	flags.Uint32Var(&d.MaxDeliveries, "max-deliveries", 0, "most deliveries of a message")
+	flags.Uint32Var(&d.MaxDeliveries, "max-deliveries", 0, "failed deliveries after which a message is dropped")
 	flags.Uint32Var(&d.MaxUnsettled, "max-unsettled", 0, "most unsettled messages of a consumer")
 	lines := flags.Bool("lines", false, "each line of standard input is a name")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

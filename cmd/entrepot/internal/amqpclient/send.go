@@ -65,6 +65,9 @@ func feed(ctx context.Context, sender *amqp.Sender, next func() (*amqp.Message, 
 		}
 		receipt, err := sender.SendWithReceipt(ctx, message, nil)
 		if err != nil {
+			if ctx.Err() != nil { // go-amqp says "credit limit exceeded" of a wait that was ended
+				err = ctx.Err()
+			}
 			return err
 		}
 		receipts <- receipt
