@@ -17,13 +17,8 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		Lock:               s.lock,
 		Logger:             pebbleLogger{s},
 		FormatMajorVersion: pebble.FormatValueSeparation,
-		// Pebble takes the memtables off its cache, the one that is filled and the one
-		// that is flushed or kept for use again. With CacheBytes alone there was no
-		// cache at all once they had grown, and each look for a name that nobody has
-		// declared read and unpacked blocks of several tables: a quarter of a
-		// follower's CPU while queues were declared.
-		CacheSize:    s.opts.CacheBytes + 2*int64(s.opts.MemTableBytes),
-		MemTableSize: s.opts.MemTableBytes,
+		CacheSize:          s.opts.CacheBytes, // to read only; see blockCache
+		MemTableSize:       s.opts.MemTableBytes,
 		// One memtable is filled while one is flushed, most of which is dead.
 		MemTableStopWritesThreshold: 2,
 		L0CompactionThreshold:       8,

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"entrepot/queue"
 )
 
 // Pebble takes what memtables hold off its block cache. Blocks that were read stay in
@@ -35,4 +37,26 @@ func TestBlocksAreCachedBesideALargeMemtable(t *testing.T) {
 	}
 	misses()
 	require.Zero(t, misses(), "it was all read a moment ago")
+}
+
+// What memtables do not take yet is not the cache's.
+func TestTheCacheKeepsToItsSize(t *testing.T) {
+	o := memOptions()
+	o.CacheBytes, o.MemTableBytes = 1<<20, 4<<20
+	r := newRig(t, o)
+	defer r.close()
+	require.NotZero(t, r.store.cache.reserved, "memtables begin small")
+	reserved := func() int64 {
+		m := r.store.db.Metrics()
+		return r.store.cache.reserved + int64(m.MemTable.Size+m.MemTable.ZombieSize)
+	}
+	r.do(declares("q"))
+	for range 200 {
+		r.do(func(b *queue.PackBuilder) { b.Enqueue(1, 0, 0, make([]byte, 100<<10)) })
+		r.flush()
+	}
+	require.NoError(t, r.store.db.Flush())
+	r.store.fitCache()
+	require.EqualValues(t, 2*o.MemTableBytes, reserved(), "the rest is CacheBytes")
+	require.Zero(t, r.store.cache.reserved, "memtables have grown up")
 }
