@@ -53,6 +53,7 @@ func emptyQueues(ctx context.Context, r *run) error {
 	if err != nil {
 		return fmt.Errorf("first messages: %w", err)
 	}
+	r.setNodeMemory() // loading takes its own
 	r.set(report.FirstP50, report.Millis(first))
 	r.set(report.FirstToEmpty, float64(first)/float64(onEmpty))
 	return nil

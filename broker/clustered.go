@@ -178,7 +178,9 @@ func (b *Broker) repair(shard uint16, broken bool) {
 	for _, s := range b.shards() {
 		if s.id == shard {
 			s.repairing.Store(broken)
-			if !broken {
+			if broken {
+				s.news.tell() // who waits for a fact learns that there are none
+			} else {
 				s.restored()
 			}
 		}

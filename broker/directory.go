@@ -232,10 +232,7 @@ func (d *directory) putNew(ctx context.Context, name string, spec []byte) (creat
 		case !bytes.Equal(a.q.spec, spec): // another node was quicker
 			return false, d.update(ctx, name, a.q, spec)
 		}
-		return true, a.q.shard.await(ctx, func() (bool, error) {
-			q, err := a.q.shard.lookup(name)
-			return q != nil, err
-		})
+		return true, a.q.shard.await(ctx, func() (bool, error) { return a.q.shard.heardOf(a.q.id) })
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}

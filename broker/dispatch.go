@@ -154,13 +154,20 @@ const declareLag = time.Second
 // activate asks for a queue's events. Another node may have applied its declaration
 // before this one, which leads, has: then it comes in a moment.
 func (l *dispatchLoop) activate(id queue.ID) (state queue.State, ok bool) {
-	for deadline := time.Now().Add(declareLag); ; {
+	var tooLate <-chan time.Time
+	for {
+		changed := l.shard.news.next()
 		state, ok = l.shard.journal.SetActive(id, true)
-		if ok || l.shard.deleted(id) || time.Now().After(deadline) {
+		if ok || l.shard.deleted(id) {
 			return state, ok
 		}
+		if tooLate == nil {
+			tooLate = time.After(declareLag)
+		}
 		select {
-		case <-time.After(replicaLook):
+		case <-changed:
+		case <-tooLate:
+			return state, false
 		case <-l.reign.ended:
 			return state, false
 		}

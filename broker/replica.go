@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"entrepot/journal"
@@ -31,6 +32,7 @@ func (s *shard) failed(err error) {
 // restored: the replica is another one now, newer than the last fact that was applied
 // to the one before. What links of this node would have been told is found out.
 func (s *shard) restored() {
+	s.news.tell()
 	s.broker.goAside(func() {
 		s.broker.directory.recheck(s)
 		s.watched.reopen()
@@ -45,12 +47,46 @@ func (s *shard) deleted(id queue.ID) bool {
 	return !exists && id < s.journal.NextID()
 }
 
+// heardOf tells whether the declaration that made a queue has come to this node's
+// replica, whatever has become of the queue since.
+func (s *shard) heardOf(id queue.ID) (bool, error) {
+	if s.repairing.Load() {
+		return false, errRepairing
+	}
+	return id < s.journal.NextID(), nil
+}
+
 // A node that does not lead learns of a fact a moment after it became one: with the
 // leader's next message. Who has made a fact and wants to read it here waits for it.
 
-// replicaLook is how often this node's replica is looked at for a fact that is on
-// its way.
-const replicaLook = 5 * time.Millisecond
+// news are told whenever the replica may have changed. Who waits for a fact looks
+// again at each, and only then, so that waiting is both short and cheap. (With a look
+// at the store every 5 ms it was a sixth of a node's CPU while 256 queues at a time
+// were declared there.)
+type news struct {
+	mu    sync.Mutex
+	heard chan struct{} // closed by tell; nil: nobody waits
+}
+
+// next gives a channel that is closed when something has changed. Who asks for it
+// before looking misses nothing.
+func (n *news) next() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.heard == nil {
+		n.heard = make(chan struct{})
+	}
+	return n.heard
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.heard != nil {
+		close(n.heard)
+		n.heard = nil
+	}
+}
 
 // replicaPatience bounds the wait: a replica that lags more than this says so in
 // the cluster's status.
@@ -58,16 +94,18 @@ const replicaPatience = 10 * time.Second
 
 // await waits until seen finds a fact in this node's replica.
 func (s *shard) await(ctx context.Context, seen func() (bool, error)) error {
+	if ok, err := seen(); ok || err != nil { // as a rule, where this node leads
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, replicaPatience)
 	defer cancel()
-	ticker := time.NewTicker(replicaLook)
-	defer ticker.Stop()
 	for {
+		changed := s.news.next()
 		if ok, err := seen(); ok || err != nil {
 			return err
 		}
 		select {
-		case <-ticker.C:
+		case <-changed:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

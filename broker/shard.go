@@ -36,6 +36,7 @@ type shard struct {
 	relay   *relay
 	reign   atomic.Pointer[reign] // nil: this node does not lead
 
+	news    news    // of the replica: after each Apply
 	watched watched // addresses whose gate is shut
 	busy    gate    // shut while the log is behind
 	adrift  gate    // shut while nobody leads, as far as this node knows
@@ -179,6 +180,7 @@ func (s *shard) Apply(index uint64, data []byte) (cluster.Result, error) {
 		}
 	}
 	s.follow(applied.Replies)
+	s.news.tell()
 	s.broker.node.reopen()
 	s.watched.removed(applied.Replies)
 	if applied.AllOK && !needsReplies(applied.Replies) {

@@ -17,10 +17,8 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		Lock:               s.lock,
 		Logger:             pebbleLogger{s},
 		FormatMajorVersion: pebble.FormatValueSeparation,
-		CacheSize:          s.opts.CacheBytes,
+		CacheSize:          s.opts.CacheBytes, // to read only; see blockCache
 		MemTableSize:       s.opts.MemTableBytes,
-		// One memtable is filled while one is flushed; a third bridges a slow
-		// flush. It also bounds the WAL files kept for reuse.
 		// One memtable is filled while one is flushed, most of which is dead.
 		MemTableStopWritesThreshold: 2,
 		L0CompactionThreshold:       8,
@@ -30,6 +28,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		EventListener:              s.listener(),
 		Cleaner:                    pebble.ArchiveCleaner{}, // see walFS
 	}
+	o.Experimental.CompactionScheduler = newLateCompactions(compactionsWait)
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 32 << 10
 	}

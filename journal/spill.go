@@ -159,6 +159,7 @@ func (s *Shard) roundLocked(all bool) error {
 	}
 	truncated()
 	s.settle(n, enc.applied)
+	s.store.fitCache()
 	if err := s.reclaim(); err != nil {
 		return s.fail("reclaim space", err)
 	}

@@ -24,6 +24,7 @@ type Store struct {
 	db   *pebble.DB
 	// pebble are the options of db, with Pebble's defaults.
 	pebble *pebble.Options
+	cache  *blockCache // of db; nil if it is open to be read only
 
 	failure *failure
 	damage  damageReports
@@ -97,6 +98,9 @@ func (s *Store) open() error {
 		}
 	}
 	s.pebble = s.pebbleOptions()
+	s.cache = newBlockCache(&s.opts)
+	defer s.cache.Unref() // db has its own reference
+	s.pebble.Cache = s.cache.Cache
 	db, err := pebble.Open(s.opts.Dir, s.pebble)
 	if err != nil {
 		return openError(err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -167,12 +168,23 @@ func (e *EntrepotCluster) PIDs() []int { return allPIDs(e) }
 func (e *EntrepotCluster) NeedsDeclare() bool { return false }
 
 // clusterDeclarers is how many declarations of a cluster are under way at a time:
-// each waits for a majority, and a million of them are made.
-const clusterDeclarers = 256
+// each waits for a majority, and a million of them are made. Packs, and with them
+// what a declaration costs, get better with more.
+const clusterDeclarers = 512
 
-// Declare uses the admin interface of the first node.
+// Declare uses the admin interface of all nodes, each for its share.
 func (e *EntrepotCluster) Declare(ctx context.Context, queues []string) error {
-	return e.api.declare(ctx, e.cluster.Nodes[0].HTTP, queues, clusterDeclarers)
+	type share struct {
+		hostPort string
+		queues   []string
+	}
+	var shares []share
+	for part := range slices.Chunk(queues, max((len(queues)+e.nodes-1)/e.nodes, 1)) {
+		shares = append(shares, share{e.cluster.Nodes[len(shares)].HTTP, part})
+	}
+	return load.Each(ctx, shares, e.nodes, func(ctx context.Context, s share) error {
+		return e.api.declare(ctx, s.hostPort, s.queues, clusterDeclarers/e.nodes)
+	})
 }
 
 // living is the HTTP address of a node that runs.
