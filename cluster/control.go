@@ -200,6 +200,10 @@ func (n *Node) Transfer(ctx context.Context, shard uint16, to string) error {
 	if shard >= n.shardCount() {
 		return fmt.Errorf("%w: shard %d; there are %d", ErrNotFound, shard, n.shardCount())
 	}
+	v := n.current.Load()
+	if m := v.members[to]; to != "" && v.charter != nil && (m.ID == "" || m.State == memberRemoved) {
+		return fmt.Errorf("%w: no node %s in this cluster", ErrNotFound, to)
+	}
 	_, err := askLeader[shardReply](ctx, n, shard, callShard, shardRequest{Shard: shard, Op: shardTransfer, Node: to})
 	return err
 }

@@ -157,6 +157,8 @@ func (r *replica) transfer(ctx context.Context, st shardReply, to string) error 
 		return fmt.Errorf("%w: %s has no vote in shard %d", ErrConflict, to, r.shard)
 	case !st.answers(to):
 		return fmt.Errorf("%w: %s does not answer", ErrConflict, to)
+	case r.node.spared(to):
+		return fmt.Errorf("%w: %s is drained, or about to stop", ErrConflict, to)
 	}
 	err := r.group.Transfer(ctx, to)
 	if err != nil && !errors.Is(err, ErrNotLeader) && !errors.Is(err, ErrStopped) {
@@ -197,7 +199,13 @@ func (n *Node) successor(shard uint16, st shardReply) string {
 func (n *Node) mayLead(id string, shard uint16) bool {
 	m := n.current.Load().members[id]
 	said, met := n.said(id)
-	return m.State == memberVoter && met && !said.leaving && !m.drained(said.incarnation) && !slices.Contains(said.Held, shard)
+	return m.State == memberVoter && met && !n.spared(id) && !slices.Contains(said.Held, shard)
+}
+
+// spared: a node is to lead nothing, for it is to be stopped.
+func (n *Node) spared(id string) bool {
+	said, met := n.said(id)
+	return met && (said.leaving || n.current.Load().members[id].drained(said.incarnation))
 }
 
 // leaders are the members that may lead a shard, sorted.

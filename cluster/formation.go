@@ -157,6 +157,9 @@ func (f *forming) likeMinded(sights []sight) (ids []string, reason string) {
 		return ids, strings.Join(others, "; ")
 	}
 	missing := slices.DeleteFunc(slices.Clone(f.voters), func(v string) bool { return slices.Contains(ids, v) })
+	if len(missing) == 0 {
+		return ids, fmt.Sprintf("all %d peers are here: they form a cluster", len(ids))
+	}
 	return ids, fmt.Sprintf("%d of %d peers are here, waiting for %s", len(ids), len(f.voters), strings.Join(missing, ", "))
 }
 

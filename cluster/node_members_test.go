@@ -348,7 +348,8 @@ func TestStopGracefully(t *testing.T) {
 		require.NotEqual(t, "n1", r.leader(0), "it is leaving")
 		require.NoError(t, r.nodes["n2"].Transfer(r.within(time.Minute), 0, "n3"))
 		require.Equal(t, "n3", r.leader(0))
-		require.ErrorIs(t, r.nodes["n2"].Transfer(r.within(time.Minute), 0, "n9"), ErrConflict)
+		require.ErrorIs(t, r.nodes["n2"].Transfer(r.within(time.Minute), 0, "n9"), ErrNotFound)
+		require.ErrorIs(t, r.nodes["n2"].Transfer(r.within(time.Minute), 0, "n1"), ErrConflict, "it is leaving")
 	})
 }
 

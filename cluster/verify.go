@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"entrepot/queue"
@@ -222,7 +221,7 @@ func (n *Node) handleCheckAt(ctx context.Context, _ string, req checkAtRequest) 
 	}
 	for {
 		if hash, ok := r.journal.CheckAt(req.Index); ok {
-			return checkAtReply{n.cfg.ID, strconv.FormatUint(hash, 16)}, nil
+			return checkAtReply{n.cfg.ID, fmt.Sprintf("%016x", hash)}, nil
 		}
 		if r.journal.AppliedIndex() >= req.Index {
 			return checkAtReply{n.cfg.ID, hashNone}, nil

@@ -200,10 +200,9 @@ func TestVariablesThatAreNoSettingsOfTheBroker(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAnyAddressIsAllowedForAMQPButWarnedOf(t *testing.T) {
-	cfg, err := Load("", []string{"ENTREPOT_AMQP=0.0.0.0:5672"}, nil)
-	require.NoError(t, err)
-	require.Equal(t, []string{"nobody can log in at 0.0.0.0:5672: it is not loopback and there are no users"}, cfg.Warnings())
+func TestAnAddressForOthersWantsUsers(t *testing.T) {
+	_, err := Load("", []string{"ENTREPOT_AMQP=0.0.0.0:5672"}, nil)
+	require.ErrorContains(t, err, "0.0.0.0:5672 is not loopback, so it wants users to log in, and there are none")
 }
 
 func TestIsLoopback(t *testing.T) {

@@ -58,6 +58,10 @@ func between[T int64 | Size | time.Duration](d *decoder, path string, got, least
 	}
 }
 
+// wantsUsers: nobody could log in at an address.
+const wantsUsers = "%s is not loopback, so it wants users to log in, and there are none; " +
+	"add one to the file (entrepot user hash) or listen on 127.0.0.1"
+
 func (d *decoder) listeners() {
 	if len(d.cfg.AMQP) == 0 {
 		d.fail("amqp", "wants at least one address")
@@ -70,6 +74,9 @@ func (d *decoder) listeners() {
 			d.fail(join(path, "address"), "%s is listed twice", l.Address)
 		}
 		taken[l.Address] = true
+		if !l.Loopback() && len(d.cfg.Users) == 0 {
+			d.fail(join(path, "address"), wantsUsers, l.Address)
+		}
 		between(d, join(path, "max_frame_size"), l.MaxFrameSize, minFrameSize, maxFrameSize)
 		between(d, join(path, "max_message_size"), l.MaxMessageSize, 1, maxMessageSize)
 		if l.IdleTimeout != 0 {
@@ -81,8 +88,7 @@ func (d *decoder) listeners() {
 func (d *decoder) http() {
 	d.address("http", d.cfg.HTTP)
 	if !IsLoopback(d.cfg.HTTP) && len(d.cfg.Users) == 0 {
-		d.fail("http", "%s is not loopback, so it wants users to log in, and there are none; "+
-			"add one to the file (entrepot user hash) or listen on 127.0.0.1", d.cfg.HTTP)
+		d.fail("http", wantsUsers, d.cfg.HTTP)
 	}
 }
 
@@ -155,11 +161,6 @@ func (c Config) Warnings() []string {
 	}
 	if n := len(c.Cluster.Peers); c.Cluster.Founder() && n > 1 && n%2 == 0 {
 		warnings = append(warnings, fmt.Sprintf("a cluster of %d nodes survives the loss of as many as one of %d", n, n-1))
-	}
-	for _, l := range c.AMQP {
-		if !l.Loopback() && len(c.Users) == 0 {
-			warnings = append(warnings, fmt.Sprintf("nobody can log in at %s: it is not loopback and there are no users", l.Address))
-		}
 	}
 	return warnings
 }

@@ -35,8 +35,9 @@ func (w *world) clusterRemoveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove NODE",
 		Short: "Take a node out of the cluster for ever, dead or alive",
-		Long: "Take a node out of the cluster for ever, dead or alive. Its id can't come back: a machine that\n" +
-			"returns gets a new one. Drain a living node first.",
+		Long: "Take a node out of the cluster for ever, dead or alive. A disk that is gone does\n" +
+			"not come back under the same id: its replacement gets a new one. A node that was stopped before it\n" +
+			"was removed can be added again with its old data. Drain a living node first.",
 		Args: cobra.ExactArgs(1),
 	}
 	o := w.operationFlags(cmd)

@@ -51,11 +51,16 @@ func TestConfigCheck(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "entrepot.yaml")
 	write := func(text string) { require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }
 
-	write("amqp: 0.0.0.0:5672\n")
+	write("cluster: {node: n1, listen: 127.0.0.1:7000, peers: [n1=127.0.0.1:7000, n2=127.0.0.1:7001]}\n")
 	r := alone(t, "", "config", "check", file)
-	require.Zero(t, r.code)
+	require.Zero(t, r.code, r.err)
 	require.Contains(t, r.out, "is fine")
-	require.Contains(t, r.out, "warning: nobody can log in at 0.0.0.0:5672")
+	require.Contains(t, r.out, "warning: a cluster of 2 nodes")
+
+	write("amqp: 0.0.0.0:5672\n")
+	r = alone(t, "", "config", "check", file)
+	require.Equal(t, console.ExitFailed, r.code, "serve would refuse it")
+	require.Contains(t, r.out, "0.0.0.0:5672 is not loopback")
 
 	write("colour: blue\nhttp: x\nlimits: {disk: 1}\n")
 	r = alone(t, "", "config", "check", file, "-o", "json")
