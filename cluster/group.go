@@ -48,7 +48,7 @@ type Group struct {
 	raftUp    chan struct{} // closed when raft is set
 	started   chan struct{} // closed when Start is through, raft set or not
 	ended     chan struct{} // closed when Raft and its goroutines have ended
-	endOnce   sync.Once
+	ending    atomic.Bool
 	tasks     sync.WaitGroup // our own goroutines
 	barriers  chan struct{}  // cap 1: one barrier at a time: Raft's queue has room for packs
 	fatalOnce sync.Once
@@ -153,9 +153,10 @@ func (g *Group) Stop(ctx context.Context) error {
 	return g.stopErr
 }
 
-// end shuts Raft down and waits for its goroutines.
+// end shuts Raft down and waits for its goroutines. (A second caller waits for a channel,
+// not for a mutex: that would stop the clock of a simulation.)
 func (g *Group) end() {
-	g.endOnce.Do(func() {
+	if g.ending.CompareAndSwap(false, true) {
 		g.lease.Store(0)
 		g.cancel()
 		if g.peers != nil {
@@ -164,7 +165,7 @@ func (g *Group) end() {
 		}
 		_ = g.raft.Shutdown().Error()
 		close(g.ended)
-	})
+	}
 	<-g.ended
 }
 

@@ -118,6 +118,7 @@ func (p *pipeline) rest() {
 	select {
 	case <-time.After(idlePause):
 	case <-p.broken:
+	case <-p.t.ctx.Done():
 	}
 }
 
