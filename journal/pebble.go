@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -50,8 +51,12 @@ func (s *Store) listener() *pebble.EventListener {
 
 // backgroundError is told what went wrong in a flush or a compaction. Pebble would
 // try again at once and for ever; a disk that has failed to write is not trusted.
-// Damage of what is read is not the store's end, see tableDamaged.
+// Damage of what is read is not the store's end, see tableDamaged; and a flush that
+// gives way to a range that is cut out (see reclaim.go) is tried again with good reason.
 func (s *Store) backgroundError(err error) {
+	if errors.Is(err, pebble.ErrCancelledCompaction) {
+		return
+	}
 	s.opts.Logger.Error("journal: background error", "err", err)
 	if !pebble.IsCorruptionError(err) {
 		_ = s.failure.set(fmt.Errorf("journal: background: %w", err))

@@ -21,6 +21,7 @@ type world struct {
 	before  Seq           // up to here an earlier leader may have delivered
 	high    Seq           // the highest that was delivered since
 	facts   []func()      // applied, not yet told
+	told    int           // how many facts have been told
 	props   []proposal    // proposed, not yet applied
 	answers []func()      // to proposals, not yet told
 	open    int           // Modifies of q without an answer
@@ -140,6 +141,7 @@ func (w *world) tellFact() {
 	}
 	f := w.facts[0]
 	w.facts = w.facts[1:]
+	w.told++
 	f()
 	w.effects()
 }
@@ -162,15 +164,25 @@ func (w *world) applyProposal() {
 			w.d.Modified(e.Queue, e.Seq)
 		})
 	case EffectMark:
-		w.answers = append(w.answers, func() { w.d.Marked(e.Queue, e.Seq) })
+		w.answer(func() { w.d.Marked(e.Queue, e.Seq) })
 	}
 }
 
-// answerModify has a Modify be answered later. Answers are told in order, but
-// earlier or later than facts.
+// answer has a proposal be answered later. Answers are told in order, and after the
+// facts of earlier entries of the log; earlier or later than those of later ones.
+func (w *world) answer(tell func()) {
+	after := w.told + len(w.facts)
+	w.answers = append(w.answers, func() {
+		for w.told < after {
+			w.tellFact()
+		}
+		tell()
+	})
+}
+
 func (w *world) answerModify(tell func()) {
 	q := w.q
-	w.answers = append(w.answers, func() {
+	w.answer(func() {
 		if q == w.q {
 			w.open--
 		}
@@ -241,7 +253,7 @@ func (w *world) failProposal(how int) {
 	w.props = w.props[1:]
 	switch p.effect.Kind {
 	case EffectMark:
-		w.answers = append(w.answers, func() { w.d.MarkFailed(p.effect.Queue) })
+		w.answer(func() { w.d.MarkFailed(p.effect.Queue) })
 	case EffectModify:
 		w.failModify(p, how)
 	case EffectRemove:
