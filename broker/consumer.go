@@ -174,9 +174,11 @@ func (s *consumer) send(m *queue.Message) {
 			s.giveBack(m.Seq)
 			return
 		}
-		// An estimate of the leader's time may lag: no more remains than there ever was.
+		// A node's estimate of the leader's time may be some milliseconds off: where it was
+		// ahead when the message came, or is behind now. No more remains than there ever was.
 		remains = min(remains, max(m.DeadlineMillis-m.ArrivedMillis, 1))
 		patch.TTL = wire.Some(uint32(min(remains, 1<<32-1)))
+		patch.MinTTL = uint32(min(s.addr.limits().TTLMin.Milliseconds(), 1<<32-1))
 	}
 	head, rest, err := s.patched(m, patch)
 	if err != nil { // it was checked when it came: the store is at fault

@@ -47,6 +47,9 @@ type Patch struct {
 	Durable  Opt[bool]
 	Priority Opt[uint8]
 	TTL      Opt[uint32]
+	// MinTTL is what a ttl counts as at least. No more remains than this or the ttl that
+	// the message came with, whatever clocks say.
+	MinTTL uint32
 	// FirstAcquirer is true if no link has had the message before at this node.
 	FirstAcquirer bool
 	// FailedDeliveries are those of this node; they are added to the
@@ -60,7 +63,11 @@ func (p *Patch) apply(h *Header) {
 		h.Priority = p.Priority
 	}
 	if p.TTL.Set {
-		h.TTL = p.TTL
+		remains := p.TTL.Or(0)
+		if h.TTL.Set {
+			remains = min(remains, max(h.TTL.Or(0), p.MinTTL))
+		}
+		h.TTL = Some(remains)
 	}
 	h.FirstAcquirer = p.FirstAcquirer
 	h.DeliveryCount += p.FailedDeliveries

@@ -144,3 +144,21 @@ func TestPatchErrors(t *testing.T) {
 		require.Nil(t, rest)
 	}
 }
+
+// What is told to remain is never more than there was.
+func TestPatchTTL(t *testing.T) {
+	for _, c := range []struct {
+		came           Opt[uint32]
+		min, says, got uint32
+	}{
+		{Some[uint32](50), 0, 30, 30},
+		{Some[uint32](50), 0, 51, 50},      // a clock was ahead when the message came
+		{Some[uint32](50), 1000, 900, 900}, // the queue keeps everything for a second
+		{Some[uint32](50), 1000, 1001, 1000},
+		{Opt[uint32]{}, 0, 51, 51}, // by the queue's policy
+	} {
+		h := Header{TTL: c.came}
+		(&Patch{TTL: Some(c.says), MinTTL: c.min}).apply(&h)
+		require.Equal(t, Some(c.got), h.TTL, c)
+	}
+}
