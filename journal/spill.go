@@ -75,25 +75,12 @@ func (s *Shard) spillLoop() {
 		case <-tick.C:
 		}
 		for s.due() {
-			if err := s.lastingRound(false); err != nil {
+			if err := s.round(false); err != nil {
 				s.store.opts.Logger.Error("journal: spill failed", "shard", s.sh, "err", err)
 				return
 			}
 		}
 	}
-}
-
-// lastingRound is a round that may outlive its store: one that has failed is closed
-// without waiting for anybody, and Pebble panics when it is used then.
-func (s *Shard) lastingRound(all bool) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			if err = s.store.failure.get(); err == nil {
-				panic(r)
-			}
-		}
-	}()
-	return s.round(all)
 }
 
 // due: a round has something to do.
