@@ -2,16 +2,15 @@ package cluster
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
 	"entrepot/journal"
+	"entrepot/journal/journaltest/crashfs"
 	"entrepot/queue"
 )
 
@@ -71,52 +70,12 @@ func live(t testing.TB, s *journal.Store) (all []string) {
 	}
 }
 
-// crashFS is a file system whose power can be cut while it is in use. In Pebble
-// v2.1.7 MemFS.Link, ReuseForWrite and Lock take the lock of CrashClone twice for
-// reading, and hang when CrashClone comes in between (cockroachdb/pebble#5993);
-// the gate keeps them apart.
-type crashFS struct {
-	vfs.FS
-	mem  *vfs.MemFS
-	gate *sync.Mutex
-}
-
-func newCrashFS() crashFS {
-	mem := vfs.NewCrashableMem()
-	return crashFS{mem, mem, new(sync.Mutex)}
-}
-
-func (f crashFS) crash(c vfs.CrashCloneCfg) crashFS {
-	f.gate.Lock()
-	defer f.gate.Unlock()
-	mem := f.mem.CrashClone(c)
-	return crashFS{mem, mem, new(sync.Mutex)}
-}
-
-func (f crashFS) Link(from, to string) error {
-	f.gate.Lock()
-	defer f.gate.Unlock()
-	return f.FS.Link(from, to)
-}
-
-func (f crashFS) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	f.gate.Lock()
-	defer f.gate.Unlock()
-	return f.FS.ReuseForWrite(from, to, c)
-}
-
-func (f crashFS) Lock(name string) (io.Closer, error) {
-	f.gate.Lock()
-	defer f.gate.Unlock()
-	return f.FS.Lock(name)
-}
-
 // Power is cut at an arbitrary moment, with half of what was not synced gone:
 // everything that was accepted before is there, in order, and nothing twice.
 func TestPowerCutLosesNothingAccepted(t *testing.T) {
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			fs := newCrashFS()
+			fs := crashfs.New()
 			// Small enough for marks, truncation and spills to happen.
 			o := journal.Options{Dir: "data", FS: fs, WindowBytes: 16 << 10}
 			cfg := testConfig(t, nil)
@@ -134,7 +93,7 @@ func TestPowerCutLosesNothingAccepted(t *testing.T) {
 			w.mu.Lock()
 			accepted := len(w.order) - 1 // the declaration
 			w.mu.Unlock()
-			crashed := fs.crash(vfs.CrashCloneCfg{
+			crashed := fs.Crash(vfs.CrashCloneCfg{
 				UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(seed, seed)),
 			})
 			w.left.Wait()

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"errors"
-	"io"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -13,47 +12,21 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/stretchr/testify/require"
 
+	"entrepot/journal/journaltest/crashfs"
 	"entrepot/queue"
 )
 
 // crashPoint is the disk as a crash at some write would have left it.
 type crashPoint struct {
-	fs    *vfs.MemFS
+	fs    *crashfs.FS
 	acked uint64 // entries whose Append had returned
 	phase int32  // what the test was about
 	op    string
 }
 
-// gatedFS keeps what MemFS must not do at the same time as CrashClone apart from it:
-// in Pebble v2.1.7 Link, ReuseForWrite and Lock take its lock twice for reading, and
-// hang when CrashClone comes in between (cockroachdb/pebble#5993).
-type gatedFS struct {
-	vfs.FS
-	gate *sync.Mutex
-}
-
-func (f gatedFS) Link(from, to string) error {
-	f.gate.Lock()
-	defer f.gate.Unlock()
-	return f.FS.Link(from, to)
-}
-
-func (f gatedFS) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	f.gate.Lock()
-	defer f.gate.Unlock()
-	return f.FS.ReuseForWrite(from, to, c)
-}
-
-func (f gatedFS) Lock(name string) (io.Closer, error) {
-	f.gate.Lock()
-	defer f.gate.Unlock()
-	return f.FS.Lock(name)
-}
-
 // crashPoints takes clones of a file system at random writes.
 type crashPoints struct {
-	mem   *vfs.MemFS
-	gate  sync.Mutex
+	fs    *crashfs.FS
 	acked atomic.Uint64
 	phase *atomic.Int32 // nil: there is one only
 
@@ -71,15 +44,13 @@ func (c *crashPoints) MaybeError(op errorfs.Op) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.rng.IntN(c.every) == 0 {
-		c.gate.Lock()
-		defer c.gate.Unlock()
 		acked := c.acked.Load() // before the clone: what was accepted must be in it
 		var phase int32
 		if c.phase != nil {
 			phase = c.phase.Load()
 		}
 		c.points = append(c.points, crashPoint{
-			fs:    c.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: c.rng.IntN(3) * 50, RNG: c.rng}),
+			fs:    c.fs.Crash(vfs.CrashCloneCfg{UnsyncedDataPercent: c.rng.IntN(3) * 50, RNG: c.rng}),
 			acked: acked, phase: phase,
 			op: op.Path,
 		})
@@ -114,9 +85,9 @@ func TestCrashAtAnyWrite(t *testing.T) {
 
 func crashRun(t *testing.T, seed uint64, d Durability) {
 	rng := rand.New(rand.NewPCG(seed, uint64(d)))
-	c := &crashPoints{mem: vfs.NewCrashableMem(), rng: rand.New(rand.NewPCG(seed, 99)), every: 40}
+	c := &crashPoints{fs: crashfs.New(), rng: rand.New(rand.NewPCG(seed, 99)), every: 40}
 	o := memOptions()
-	o.FS, o.WindowBytes, o.Durability = errorfs.Wrap(gatedFS{c.mem, &c.gate}, c), 64<<10, d
+	o.FS, o.WindowBytes, o.Durability = errorfs.Wrap(c.fs, c), 64<<10, d
 	r := newRig(t, o)
 	r.origin.Node, r.compress = 7, seed%2 == 1
 	tw := newTwin()
@@ -191,7 +162,7 @@ func TestWriteErrors(t *testing.T) {
 	broken := errors.New("the disk is broken")
 	for _, where := range []string{".log", tableDir} {
 		for k := range 25 {
-			mem := vfs.NewCrashableMem()
+			mem := crashfs.New()
 			var count, failAt atomic.Int64
 			failAt.Store(1 << 60)
 			inj := errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -227,7 +198,7 @@ func TestWriteErrors(t *testing.T) {
 			require.Error(t, r.store.Close())
 
 			o = memOptions()
-			o.FS = mem.CrashClone(vfs.CrashCloneCfg{})
+			o.FS = mem.Crash(vfs.CrashCloneCfg{})
 			r = newRig(t, o)
 			got := queue.Seq(len(r.all(1, 100)))
 			require.GreaterOrEqual(t, got, acked, "%s: write %d: lost", where, k)

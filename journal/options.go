@@ -28,7 +28,7 @@ func (d Durability) String() string {
 // Options of a Store. The zero value of a field means its default.
 type Options struct {
 	Dir string // required; made if missing
-	FS  vfs.FS // default: the disk. Tests: vfs.NewCrashableMem
+	FS  vfs.FS // default: the disk. Tests: crashfs.New
 
 	Durability Durability
 

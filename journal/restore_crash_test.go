@@ -10,6 +10,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/stretchr/testify/require"
+
+	"entrepot/journal/journaltest/crashfs"
 )
 
 // Phases of a receiver, as a crash may find it.
@@ -45,10 +47,10 @@ func crashInRestore(t *testing.T, seed uint64, d Durability) {
 	src.close()
 
 	var phase atomic.Int32
-	c := &crashPoints{mem: vfs.NewCrashableMem(), rng: rand.New(rand.NewPCG(seed, 99)), every: 1 << 30}
+	c := &crashPoints{fs: crashfs.New(), rng: rand.New(rand.NewPCG(seed, 99)), every: 1 << 30}
 	c.phase = &phase
 	o := memOptions()
-	o.FS, o.WindowBytes, o.Durability = errorfs.Wrap(gatedFS{c.mem, &c.gate}, c), 64<<10, d
+	o.FS, o.WindowBytes, o.Durability = errorfs.Wrap(c.fs, c), 64<<10, d
 	r := newRig(t, o)
 	mine.grow(rng, 60, nil, r)
 	require.NoError(t, r.shard.round(false))
@@ -130,7 +132,7 @@ func TestRestoreOnABrokenDisk(t *testing.T) {
 	for _, where := range []string{tableDir, ".log", "MANIFEST"} {
 		failed := 0
 		for k := 1; ; k++ {
-			mem := vfs.NewCrashableMem()
+			mem := crashfs.New()
 			var count, failAt atomic.Int64
 			failAt.Store(1 << 60)
 			inj := errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -174,7 +176,7 @@ func TestRestoreOnABrokenDisk(t *testing.T) {
 				continue
 			}
 			_ = r.store.Close()
-			o.FS = mem.CrashClone(vfs.CrashCloneCfg{})
+			o.FS = mem.Crash(vfs.CrashCloneCfg{})
 			r = newRig(t, o)
 			require.Contains(t, []uint64{old, want}, r.shard.Hash(), "%s: write %d", where, k)
 			r.close()

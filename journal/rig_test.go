@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
+	"entrepot/journal/journaltest/crashfs"
 	"entrepot/queue"
 )
 
@@ -35,7 +36,7 @@ type rig struct {
 const testDir = "journal"
 
 func memOptions() Options {
-	return Options{Dir: testDir, FS: vfs.NewCrashableMem(), MaxAge: time.Hour, MemTableBytes: 1 << 20}
+	return Options{Dir: testDir, FS: crashfs.New(), MaxAge: time.Hour, MemTableBytes: 1 << 20}
 }
 
 func newRig(t testing.TB, o Options) *rig {
@@ -81,8 +82,8 @@ func (r *rig) close() { require.NoError(r.t, r.store.Close()) }
 // crash loses what was not synced, and opens what is left.
 func (r *rig) crash(unsynced int, rng *rand.Rand) {
 	r.t.Helper()
-	fs := r.opts.FS.(*vfs.MemFS)
-	r.opts.FS = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng})
+	fs := r.opts.FS.(*crashfs.FS)
+	r.opts.FS = fs.Crash(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng})
 	_ = r.store.Close() // of the old file system; the clone does not see it
 	r.open()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
+	"entrepot/journal/journaltest/crashfs"
 	"entrepot/queue"
 )
 
@@ -33,7 +34,7 @@ func stocked(t *testing.T) Options {
 	r.enqueue(2, "in the log only")
 	r.rowsOnly()
 	require.NoError(t, r.store.db.LogData(nil, pebble.Sync)) // rows are not synced by themselves
-	fsys := r.opts.FS.(*vfs.MemFS).CrashClone(vfs.CrashCloneCfg{})
+	fsys := r.opts.FS.(*crashfs.FS).Crash(vfs.CrashCloneCfg{})
 	r.close()
 	o := r.opts
 	o.FS = fsys

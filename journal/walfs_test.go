@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/stretchr/testify/require"
 
+	"entrepot/journal/journaltest/crashfs"
 	"entrepot/queue"
 )
 
@@ -108,10 +109,10 @@ func TestAPowerCutWithDurabilityOSOpens(t *testing.T) {
 				require.NoError(t, r.store.fs.syncAll()) // what the ticker does
 			}
 		}
-		fs := o.FS.(*vfs.MemFS).CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rng})
+		fs := o.FS.(*crashfs.FS).Crash(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rng})
 		r.close()
 
-		withoutNote := fs.CrashClone(vfs.CrashCloneCfg{})
+		withoutNote := fs.Crash(vfs.CrashCloneCfg{})
 		require.NoError(t, withoutNote.Remove(withoutNote.PathJoin(o.Dir, lazyNote)))
 		strict := &rig{t: t, opts: memOptions()}
 		strict.opts.FS = withoutNote

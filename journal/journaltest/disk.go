@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"entrepot/journal"
+	"entrepot/journal/journaltest/crashfs"
 )
 
 // Disk is the disk of one machine. One process after the other has it mounted; a
@@ -29,7 +30,7 @@ var ErrBroken = errors.New("journaltest: input/output error")
 // NewDisk makes an empty disk. The seed decides what of unsynced data a crash leaves.
 func NewDisk(seed uint64) *Disk {
 	d := &Disk{random: rand.New(rand.NewPCG(seed, 0xd15c))}
-	d.now = newMount(vfs.NewCrashableMem())
+	d.now = newMount(crashfs.New())
 	return d
 }
 
@@ -47,7 +48,7 @@ func (d *Disk) Crash(unsyncedPercent int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old := d.now
-	d.now = newMount(old.clone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsyncedPercent, RNG: d.random}))
+	d.now = newMount(old.disk.Crash(vfs.CrashCloneCfg{UnsyncedDataPercent: unsyncedPercent, RNG: d.random}))
 	old.heal()
 }
 
@@ -60,7 +61,7 @@ func (d *Disk) Wipe() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old := d.now
-	d.now = newMount(vfs.NewCrashableMem())
+	d.now = newMount(crashfs.New())
 	old.heal()
 }
 

@@ -1,22 +1,18 @@
 package journaltest
 
 import (
-	"io"
 	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"entrepot/journal/journaltest/crashfs"
 )
 
 // mount is the disk as one process sees it: a file system with gates and faults.
 type mount struct {
-	vfs.FS
-	mem *vfs.MemFS
-	// gate keeps what MemFS must not do at the same time as CrashClone apart from
-	// it: in Pebble v2.1.7 Link, ReuseForWrite and Lock take its lock twice for
-	// reading, and hang when CrashClone comes in between (cockroachdb/pebble#5993).
-	// Nothing sleeps under it.
-	gate sync.Mutex
+	vfs.FS // disk
+	disk   *crashfs.FS
 
 	mu      sync.Mutex // guards all that follows
 	latency time.Duration
@@ -24,7 +20,7 @@ type mount struct {
 	frozen  chan struct{} // closed by thaw; nil: not frozen
 }
 
-func newMount(mem *vfs.MemFS) *mount { return &mount{FS: mem, mem: mem} }
+func newMount(disk *crashfs.FS) *mount { return &mount{FS: disk, disk: disk} }
 
 func (m *mount) set(change func(*mount)) {
 	m.mu.Lock()
@@ -61,13 +57,6 @@ func (m *mount) heal() {
 	m.set(func(m *mount) { m.latency, m.fault = 0, Well })
 }
 
-// clone is what a crash leaves.
-func (m *mount) clone(cfg vfs.CrashCloneCfg) *vfs.MemFS {
-	m.gate.Lock()
-	defer m.gate.Unlock()
-	return m.mem.CrashClone(cfg)
-}
-
 // Pace implements journal.Pacer.
 func (m *mount) Pace() {
 	m.mu.Lock()
@@ -92,23 +81,9 @@ func (m *mount) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	return m.watched(name, f, err)
 }
 
-func (m *mount) Link(from, to string) error {
-	m.gate.Lock()
-	defer m.gate.Unlock()
-	return m.FS.Link(from, to)
-}
-
 func (m *mount) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	m.gate.Lock()
-	defer m.gate.Unlock()
 	f, err := m.FS.ReuseForWrite(from, to, c)
 	return m.watched(to, f, err)
-}
-
-func (m *mount) Lock(name string) (io.Closer, error) {
-	m.gate.Lock()
-	defer m.gate.Unlock()
-	return m.FS.Lock(name)
 }
 
 // watched is a file whose faults are ours.
