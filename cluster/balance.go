@@ -23,6 +23,18 @@ func preferred(shard uint16, leaders []string) string {
 	return leaders[int(shard)%len(leaders)]
 }
 
+// eager: this node should lead a shard, as far as it knows before it has heard anybody.
+// The charter knows the founders only, the settings all members.
+func (n *Node) eager(shard uint16, c *charter) bool {
+	members := slices.Sorted(slices.Values(c.Voters))
+	if s, err := n.cfg.Store.Shard(0); err == nil {
+		if v, err := readView(s); err == nil && v.charter != nil {
+			members = v.active()
+		}
+	}
+	return preferred(shard, members) == n.cfg.ID
+}
+
 // balance looks at this node's leaderships from time to time.
 func (n *Node) balance() {
 	tick := time.NewTicker(n.cfg.BalanceEvery)

@@ -194,6 +194,11 @@ type Config struct {
 	// long the followers of an idle leader may be without knowing of its last commit;
 	// each costs a frame to every follower.
 	HeartbeatTimeout, ElectionTimeout, LeaseTimeout, CommitTimeout time.Duration
+
+	// Eager: this node is to lead. From its start it waits for another leader no longer
+	// than the lease, so that after a start of all nodes it is the first to stand. One
+	// that leads already keeps the lead (PreVote).
+	Eager bool
 }
 
 // PackStats describes one applied pack.

@@ -136,3 +136,25 @@ func TestAnotherClustersNodeIsRefused(t *testing.T) {
 		require.Equal(t, HealthOK, r.status("n9").Health, "it is a cluster of one, as before")
 	})
 }
+
+// After a power cut everybody waits for a leader who is as new as he is. Who should
+// lead stands first, so nobody waits for Raft's whole patience, nor for the balancer.
+func TestAfterAPowerCutEachLeadsItsShareAtOnce(t *testing.T) {
+	inNodes(t, func(t *testing.T, r *nodeRig) {
+		r.form("n1", "n2", "n3")
+		for range 5 {
+			for _, p := range three {
+				r.net.Crash(p.ID)
+				r.stop(p.ID)
+			}
+			began := time.Now()
+			for _, p := range three {
+				r.start(p.ID, three, nil)
+			}
+			r.until("each leads one", func() bool {
+				return r.leader(0) == "n1" && r.leader(1) == "n2" && r.leader(2) == "n3"
+			})
+			require.Less(t, time.Since(began), 1200*time.Millisecond, "the lease, at most doubled, and some messages")
+		}
+	})
+}

@@ -48,7 +48,7 @@ func (n *Node) Shard(shard uint16) (*journal.Shard, error) {
 }
 
 // StartGroup is Start for a shard of this node: it fills NodeID, Dir, Store, Hub,
-// Origin, Voters, Streams and Logger, passes cfg.OnLeader and cfg.OnRoute through,
+// Origin, Voters, Streams, Logger and Eager, passes cfg.OnLeader and cfg.OnRoute through,
 // and has the group in its care until the group is stopped.
 //
 // The journal's shard is that of Shard. When that is damaged, the group starts
@@ -73,6 +73,7 @@ func (n *Node) StartGroup(cfg Config) (*Group, error) {
 	if id.Char.founder(n.cfg.ID, id.Data) {
 		cfg.Voters = id.Char.Voters
 	}
+	cfg.Eager = n.eager(cfg.Shard, id.Char)
 	if err := r.takeHold(&cfg); err != nil {
 		return nil, err
 	}

@@ -124,6 +124,9 @@ func (g *Group) raftConfig() *raft.Config {
 	c.LocalID = raft.ServerID(g.cfg.NodeID)
 	c.HeartbeatTimeout = g.cfg.HeartbeatTimeout
 	c.ElectionTimeout = g.cfg.ElectionTimeout
+	if g.cfg.Eager { // until somebody leads, see setPatience
+		c.HeartbeatTimeout, c.ElectionTimeout = g.cfg.LeaseTimeout, g.cfg.LeaseTimeout
+	}
 	c.LeaderLeaseTimeout = g.cfg.LeaseTimeout
 	c.CommitTimeout = g.cfg.CommitTimeout
 	c.MaxAppendEntries = applyRoom
