@@ -109,7 +109,7 @@ func (b *Broker) startShards(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		list = append(list, newShard(b, uint16(id), j))
+		list = append(list, newShard(b, uint16(id), formed.Shards, j))
 	}
 	b.shardList.Store(&list)
 	cfg := cluster.Config{

@@ -116,7 +116,8 @@ func (c *conn) run() {
 		case w := <-c.wrote:
 			c.now = time.Now()
 			c.written(w)
-		case c.now = <-c.timer.C:
+		case <-c.timer.C:
+			c.now = time.Now() // not the timer's, which is of before a pause of this process
 			c.timerAt = time.Time{}
 			c.rest()
 		}

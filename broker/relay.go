@@ -32,24 +32,31 @@ type relay struct {
 	consumers map[queue.ConsumerID]*attachRequest // attached under this posting
 	told      told                                // to a dispatcher that is not here
 
-	away atomic.Int64 // how many consumers have their dispatcher elsewhere
+	away      atomic.Int64 // how many consumers have their dispatcher elsewhere
+	awayBytes int          // what is for them all, see aheadBytes
 }
 
-// awayBytes is about how many bytes of deliveries may be on their way from another
-// node, for all consumers of a shard together. The mesh takes 64 MiB before it gives
-// a connection up.
-const awayBytes = 16 << 20
+// The mesh takes 64 MiB before it gives a connection up, and one node may lead all
+// shards. So of deliveries this much may be on its way from another node, about:
+const (
+	awayBytes    = 16 << 20 // for all consumers of a shard together
+	awayBytesAll = 48 << 20 // of all shards
+)
 
 // aheadBytes is how many bytes of deliveries one consumer may have on their way.
 func (r *relay) aheadBytes() int {
-	if n := r.away.Load(); n > awayBytes/aheadBytes {
-		return int(awayBytes / n)
+	if n := int(r.away.Load()); n > 0 {
+		return max(1, min(aheadBytes, r.awayBytes/n))
 	}
 	return aheadBytes
 }
 
-func newRelay(s *shard) *relay {
-	r := &relay{shard: s, consumers: map[queue.ConsumerID]*attachRequest{}}
+// newRelay makes that of one of so many shards.
+func newRelay(s *shard, shards int) *relay {
+	r := &relay{
+		shard: s, consumers: map[queue.ConsumerID]*attachRequest{},
+		awayBytes: min(awayBytes, awayBytesAll/shards),
+	}
 	r.posting.Store(1)
 	return r
 }

@@ -18,7 +18,7 @@ type relayRig struct {
 
 func newRelayRig(t *testing.T) *relayRig {
 	s := &shard{}
-	s.relay = newRelay(s)
+	s.relay = newRelay(s, 1)
 	c := &conn{broker: &Broker{}, mail: newMailbox[func()]()}
 	limits := queue.Limits{}
 	a := &address{name: "q", id: 3, shard: s}
@@ -150,4 +150,13 @@ func TestRelayBoundsWhatIsOnItsWay(t *testing.T) {
 	require.Positive(t, r.relay.aheadBytes())
 	r.seat(1)
 	require.Equal(t, aheadBytes, r.relay.aheadBytes(), "here it is memory that nobody else waits for")
+
+	const shards = 64 // and one node leads them all
+	all := 0
+	for range shards {
+		one := newRelay(r.relay.shard, shards)
+		one.away.Store(1000)
+		all += 1000 * one.aheadBytes()
+	}
+	require.LessOrEqual(t, all, awayBytesAll)
 }

@@ -43,8 +43,11 @@ func (s *shard) restored() {
 // deleted tells that a queue was there, and is no more. One that the replica has not
 // heard of yet is not deleted.
 func (s *shard) deleted(id queue.ID) bool {
+	if id >= s.journal.NextID() { // first: it may be declared at this moment
+		return false
+	}
 	_, exists := s.journal.Queue(id)
-	return !exists && id < s.journal.NextID()
+	return !exists
 }
 
 // heardOf tells whether the declaration that made a queue has come to this node's

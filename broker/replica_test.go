@@ -94,3 +94,27 @@ func TestManyDeclaresAtEveryNode(t *testing.T) {
 		}
 	})
 }
+
+// A declaration that comes while it is looked for is no deletion.
+func TestANewQueueIsNotDeleted(t *testing.T) {
+	b := startBroker(t, testConfig(t.TempDir()))
+	s := b.shards()[0]
+	const queues = 300
+	first := s.journal.NextID()
+	done := make(chan error, 1)
+	go func() {
+		for i := range queues {
+			if _, _, err := b.Declare(t.Context(), fmt.Sprint("q", i), admin.Declaration{}); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	for id := first; id < first+queues; id++ {
+		for known := false; !known; known = id < s.journal.NextID() {
+			require.False(t, s.deleted(id))
+		}
+	}
+	require.NoError(t, <-done)
+}

@@ -56,7 +56,7 @@ type shard struct {
 // no more from producers.
 const backlogHigh = 16 << 20
 
-func newShard(b *Broker, id uint16, j *journal.Shard) *shard {
+func newShard(b *Broker, id uint16, shards int, j *journal.Shard) *shard {
 	s := &shard{
 		id:      id,
 		broker:  b,
@@ -67,7 +67,7 @@ func newShard(b *Broker, id uint16, j *journal.Shard) *shard {
 		started:       make(chan struct{}),
 		routed:        make(chan struct{}),
 	}
-	s.relay = newRelay(s)
+	s.relay = newRelay(s, shards)
 	s.adrift.close()
 	return s
 }

@@ -23,7 +23,8 @@ import (
 // the loop that writes is the one that looks at what is committed, so nothing is
 // applied or answered here before it is written here; and if the write fails the lead
 // is given up, the followers have an entry more than the leader of old, and Raft's
-// election takes care of that as it does when a leader dies.
+// election takes care of that as it does when a leader dies. Raft may learn that a
+// follower has an entry that can't be read here yet; see logStore.unwritten.
 //
 // Only commands travel so. A change of the members counts from when it is written, and
 // must not be agreed to by the majority of before.

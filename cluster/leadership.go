@@ -22,7 +22,8 @@ func (g *Group) followLeadership() {
 		select {
 		case elected := <-g.notify:
 			l.term = g.raft.CurrentTerm()
-			g.step(&l, elected && g.caughtUp(l.term))
+			// If Raft has said more by now, that lead is lost, and the term may be another's.
+			g.step(&l, elected && len(g.notify) == 0 && g.caughtUp(l.term))
 		case <-g.routed:
 		case <-g.ended:
 			g.step(&l, false)

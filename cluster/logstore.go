@@ -44,6 +44,9 @@ type logStore struct {
 	// which an append takes virtual time; see journal.Pacer.)
 	writes  chan struct{}
 	entries []journal.Entry // scratch
+	// writing are the entries that are being written, and those of a write that has
+	// failed; nil: none. See unwritten.
+	writing atomic.Pointer[[]*raft.Log]
 	broken  atomic.Pointer[error]
 	damage  atomic.Pointer[error] // the first entry that could not be read
 }
@@ -77,7 +80,14 @@ const (
 
 func (s *logStore) read(index uint64, l *raft.Log) error {
 	var e journal.Entry
-	switch err := s.log.Get(index, &e); {
+	err := s.log.Get(index, &e)
+	if errors.Is(err, journal.ErrNotFound) {
+		if s.unwritten(index, l) {
+			return nil
+		}
+		err = s.log.Get(index, &e) // it may have been written meanwhile
+	}
+	switch {
 	case errors.Is(err, journal.ErrNotFound):
 		return raft.ErrLogNotFound
 	case err != nil:
@@ -90,6 +100,21 @@ func (s *logStore) read(index uint64, l *raft.Log) error {
 		Data: e.Data, Extensions: e.Extensions, AppendedAt: time.UnixMilli(e.AppendedAtMillis),
 	}
 	return nil
+}
+
+// unwritten gives an entry that is being written, or could not be.
+//
+// A follower may have it already (early.go), and Raft then goes on behind it. If Raft
+// were told that there is no such entry, it would take it for one that was removed long
+// ago, and feed the follower with a snapshot. The follower would throw its log away for
+// that, with entries that it was counted for when they were committed.
+func (s *logStore) unwritten(index uint64, l *raft.Log) bool {
+	logs := s.writing.Load()
+	if logs == nil || index < (*logs)[0].Index || index-(*logs)[0].Index >= uint64(len(*logs)) {
+		return false
+	}
+	*l = *(*logs)[index-(*logs)[0].Index]
+	return true
 }
 
 // StoreLog stores one entry.
@@ -114,6 +139,7 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 			Data: l.Data, Extensions: l.Extensions, AppendedAtMillis: appendedAtMillis(l),
 		})
 	}
+	s.writing.Store(&logs)
 	if s.early != nil {
 		s.early(logs)
 	}
@@ -122,6 +148,7 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 	if err != nil {
 		return s.fail(fmt.Errorf("cluster: write log entries %d..%d: %w", logs[0].Index, logs[len(logs)-1].Index, err))
 	}
+	s.writing.Store(nil)
 	s.batcher.stored()
 	s.grown(len(logs), bytes)
 	return nil

@@ -24,7 +24,7 @@ func tcpPair(t testing.TB, configs map[string]*tls.Config, prepare func(a, b *Me
 	for i, id := range []string{"a", "b"} {
 		l := loopback(t)
 		address[id] = l.Addr().String()
-		m, err := New(Config{Node: id, Incarnation: uint64(i + 1), Listener: l, TLS: configs[id], Urgent: []Channel{chUrgent}, Bulk: []Channel{chBulk}})
+		m, err := New(Config{Node: id, Incarnation: uint64(i + 1), Listener: l, TLS: configs[id], Urgent: []Channel{chUrgent}})
 		require.NoError(t, err)
 		t.Cleanup(m.Close)
 		m.Watch(func(_ Peer, is bool) {

@@ -41,8 +41,7 @@ type Config struct {
 	// Refused hears that a peer did not want us, again at every attempt. May be nil.
 	// peer is the id that was dialled, or that the refusing acceptor gave.
 	Refused func(peer string, reason string)
-	Urgent  []Channel // these go before all others: heartbeats, votes, answers
-	Bulk    []Channel // these go after all others, together with streams
+	Urgent  []Channel // these go before all others, as streams go after them: heartbeats, votes, answers
 	Logger  *slog.Logger
 
 	PingEvery time.Duration // 0: 1 s

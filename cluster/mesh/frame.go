@@ -52,7 +52,7 @@ type class uint8
 const (
 	urgent class = iota
 	normal
-	bulk
+	bulk    // streams
 	classes // how many there are
 )
 

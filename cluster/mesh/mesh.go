@@ -75,9 +75,6 @@ func New(cfg Config) (*Mesh, error) {
 	for ch := range m.classOf {
 		m.classOf[ch] = normal
 	}
-	for _, ch := range cfg.Bulk {
-		m.classOf[ch] = bulk
-	}
 	for _, ch := range cfg.Urgent {
 		m.classOf[ch] = urgent
 	}

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	chUrgent Channel = 1
 	chNormal Channel = 2
-	chBulk   Channel = 3
+	chUnread Channel = 3 // nobody handles it
 )
 
 // rig is nodes on a network in memory.
@@ -71,7 +71,7 @@ func (r *rig) start(id string, change func(n *node, cfg *Config)) *node {
 	n := &node{id: id}
 	cfg := Config{
 		Node: id, Incarnation: r.runs, Listener: l, Dial: r.net.Dialer(id),
-		Urgent: []Channel{chUrgent}, Bulk: []Channel{chBulk},
+		Urgent:  []Channel{chUrgent},
 		Refused: func(peer, reason string) { n.note(&n.refused, peer+": "+reason) },
 		Logger:  slog.New(slog.NewTextHandler(r.t.Output(), nil)).With("node", id),
 	}
