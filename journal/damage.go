@@ -68,10 +68,17 @@ func (d *damageReports) repaired(sh uint16, whole func(e *CorruptionError) bool)
 	}
 }
 
-// found passes an error on, and tells of it if it is damage.
+// found passes an error on, and tells of it if it is damage. After a failure what was
+// kept off the disk looks like damage, see guardFS.
 func (s *Store) found(err error) error {
 	var e *CorruptionError
-	if errors.As(err, &e) && s.damage.tell(e) {
+	if !errors.As(err, &e) {
+		return err
+	}
+	if failed := s.failure.get(); failed != nil {
+		return failed
+	}
+	if s.damage.tell(e) {
 		s.opts.Logger.Error("journal: damaged", "err", e)
 	}
 	return err
@@ -120,6 +127,9 @@ func tableKey(path string) string { return "table " + path }
 // which no reader would ever see: it would be tried again and again. Log entries in
 // it are found when they are read.
 func (s *Store) tableDamaged(i pebble.DataCorruptionInfo) {
+	if s.failure.get() != nil {
+		return // see found
+	}
 	s.damage.mu.Lock()
 	loaded := slices.Clone(s.damage.loaded)
 	s.damage.mu.Unlock()
