@@ -81,6 +81,7 @@ func (fs lateReuse) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs
 // used again: the spare would be lost, and the next WAL file could not be made.
 func TestAFileRetiresWhileTheSpareIsUsedAgain(t *testing.T) {
 	var fs *walFS
+	retired := false
 	retire := func(name string) { require.NoError(t, fs.Rename(name, "archive/"+name)) }
 	create := func(name string) {
 		f, err := fs.Create(name, "")
@@ -88,9 +89,10 @@ func TestAFileRetiresWhileTheSpareIsUsedAgain(t *testing.T) {
 		require.NoError(t, f.Close())
 	}
 	fs = newWALFS(lateReuse{vfs.NewMem(), func() {
-		if fs.mu.TryLock() { // else it has to wait
+		if !retired && fs.mu.TryLock() { // else it has to wait
 			fs.mu.Unlock()
 			retire("000002.log")
+			retired = true
 		}
 	}}, false, nil)
 	fs.small.Store(true)
