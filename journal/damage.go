@@ -127,9 +127,6 @@ func tableKey(path string) string { return "table " + path }
 // which no reader would ever see: it would be tried again and again. Log entries in
 // it are found when they are read.
 func (s *Store) tableDamaged(i pebble.DataCorruptionInfo) {
-	if s.failure.get() != nil {
-		return // see found
-	}
 	s.damage.mu.Lock()
 	loaded := slices.Clone(s.damage.loaded)
 	s.damage.mu.Unlock()
