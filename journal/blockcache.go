@@ -47,6 +47,6 @@ func (c *blockCache) fit(memtables int64) {
 
 // fitCache is due whenever memtables may have changed: once a round is often enough.
 func (s *Store) fitCache() {
-	m := s.db.Metrics()
+	m := s.db.metrics()
 	s.cache.fit(int64(m.MemTable.Size + m.MemTable.ZombieSize))
 }

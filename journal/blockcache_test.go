@@ -23,19 +23,19 @@ func TestBlocksAreCachedBesideALargeMemtable(t *testing.T) {
 		}
 		r.do(declares(names...))
 		r.flush()
-		require.NoError(t, r.store.db.Flush())
+		require.NoError(t, r.store.db.pebble.Flush())
 	}
 	// A compaction would take blocks away that were just read: let none be due.
-	require.NoError(t, r.store.db.Compact(t.Context(), []byte{0}, []byte{0xff}, false))
-	require.GreaterOrEqual(t, r.store.db.Metrics().MemTable.Size, o.MemTableBytes, "else nothing is tried here")
+	require.NoError(t, r.store.db.pebble.Compact(t.Context(), []byte{0}, []byte{0xff}, false))
+	require.GreaterOrEqual(t, r.store.db.metrics().MemTable.Size, o.MemTableBytes, "else nothing is tried here")
 	misses := func() int64 {
-		before := r.store.db.Metrics().BlockCache.Misses
+		before := r.store.db.metrics().BlockCache.Misses
 		for i := range 100 {
 			_, _, ok, err := r.shard.Lookup(fmt.Sprintf("name-%04d+", 40*i))
 			require.NoError(t, err)
 			require.False(t, ok, "nobody has declared it")
 		}
-		return r.store.db.Metrics().BlockCache.Misses - before
+		return r.store.db.metrics().BlockCache.Misses - before
 	}
 	misses()
 	require.Zero(t, misses(), "it was all read a moment ago")
@@ -49,7 +49,7 @@ func TestTheCacheKeepsToItsSize(t *testing.T) {
 	defer r.close()
 	require.NotZero(t, r.store.cache.reserved, "memtables begin small")
 	reserved := func() int64 {
-		m := r.store.db.Metrics()
+		m := r.store.db.metrics()
 		return r.store.cache.reserved + int64(m.MemTable.Size+m.MemTable.ZombieSize)
 	}
 	r.do(declares("q"))
@@ -57,7 +57,7 @@ func TestTheCacheKeepsToItsSize(t *testing.T) {
 		r.do(func(b *queue.PackBuilder) { b.Enqueue(1, 0, 0, make([]byte, 100<<10)) })
 		r.flush()
 	}
-	require.NoError(t, r.store.db.Flush())
+	require.NoError(t, r.store.db.pebble.Flush())
 	r.store.fitCache()
 	require.EqualValues(t, 2*o.MemTableBytes, reserved(), "the rest is CacheBytes")
 	require.Zero(t, r.store.cache.reserved, "memtables have grown up")

@@ -25,7 +25,7 @@ func (s *Shard) bodyMissing(q queue.ID, seq queue.Seq) error {
 type bodyReader struct {
 	space space
 	queue queue.ID
-	it    *pebble.Iterator
+	it    *iterator
 	begun bool
 	key   []byte
 }
@@ -66,7 +66,7 @@ func (r *bodyReader) at(seq queue.Seq) (body storedMessage, ok bool, err error) 
 // readDeadline reads deadline and size of a message that was spilled.
 func (s *Shard) readDeadline(at queue.Ref) (millis int64, size int, ok bool, err error) {
 	key := s.space.seqKey(nil, kindMessage, at.Queue, at.Seq)
-	v, closer, err := s.store.db.Get(key)
+	v, closer, err := s.store.db.get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return 0, 0, false, nil
 	}

@@ -113,7 +113,7 @@ func crashRun(t *testing.T, seed uint64, d Durability) {
 		case 3, 4:
 			require.NoError(t, r.log.DeleteRange(r.log.First(), r.next-2))
 		case 5:
-			require.NoError(t, r.store.db.Flush())
+			require.NoError(t, r.store.db.pebble.Flush())
 		}
 	}
 	r.close()

@@ -68,10 +68,17 @@ func (d *damageReports) repaired(sh uint16, whole func(e *CorruptionError) bool)
 	}
 }
 
-// found passes an error on, and tells of it if it is damage.
+// found passes an error on, and tells of it if it is damage. After a failure what was
+// kept off the disk looks like damage, see guardFS.
 func (s *Store) found(err error) error {
 	var e *CorruptionError
-	if errors.As(err, &e) && s.damage.tell(e) {
+	if !errors.As(err, &e) {
+		return err
+	}
+	if failed := s.failure.get(); failed != nil {
+		return failed
+	}
+	if s.damage.tell(e) {
 		s.opts.Logger.Error("journal: damaged", "err", e)
 	}
 	return err

@@ -137,7 +137,7 @@ func TestADamagedTable(t *testing.T) {
 		r = newRig(t, d.watch(o))
 		require.Empty(t, d.take())
 		if compacts {
-			err := r.store.db.Compact(context.Background(), []byte("Q"), []byte("R"), false)
+			err := r.store.db.pebble.Compact(context.Background(), []byte("Q"), []byte("R"), false)
 			t.Log("compaction:", err)
 			if len(d.take()) == 0 {
 				// It was moved without being read, which is as well.
@@ -155,7 +155,7 @@ func TestADamagedTable(t *testing.T) {
 		r.restore(stream)
 		require.Equal(t, hash, r.shard.Hash())
 		require.Len(t, r.all(1, 10), 2)
-		require.NoError(t, r.store.db.Compact(context.Background(), []byte("A"), []byte("Z"), false))
+		require.NoError(t, r.store.db.pebble.Compact(context.Background(), []byte("A"), []byte("Z"), false))
 		require.Nil(t, r.shard.Damaged())
 		r.close()
 		report, err := verifyFS(o.FS, o.Dir)
@@ -199,7 +199,7 @@ func TestADamagedTableOfStates(t *testing.T) {
 	}
 	r.enqueue(1, "x")
 	r.spill()
-	require.NoError(t, r.store.db.Flush())
+	require.NoError(t, r.store.db.pebble.Flush())
 	stream, hash := r.streamed(), r.shard.Hash()
 	path := tableOf(t, r, r.shard.space.queueKey(nil, kindHead, 1500))
 	r.close()
@@ -213,7 +213,7 @@ func TestADamagedTableOfStates(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, tryRestore(x, stream))
 	require.Equal(t, hash, x.Hash())
-	require.NoError(t, s.db.Compact(context.Background(), []byte("A"), []byte("Z"), false))
+	require.NoError(t, s.db.pebble.Compact(context.Background(), []byte("A"), []byte("Z"), false))
 	require.NoError(t, s.Close())
 	report, err := verifyFS(o.FS, o.Dir)
 	require.NoError(t, err)
@@ -223,7 +223,7 @@ func TestADamagedTableOfStates(t *testing.T) {
 // tableOf is the path of the table that has a key.
 func tableOf(t *testing.T, r *rig, key []byte) string {
 	t.Helper()
-	levels, err := r.store.db.SSTables()
+	levels, err := r.store.db.tables()
 	require.NoError(t, err)
 	for _, tables := range levels {
 		for i := range tables {

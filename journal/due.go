@@ -115,7 +115,7 @@ type dueRow struct {
 
 // dueInRows reads the T rows of [from, now].
 func (s *Shard) dueInRows(from, now int64, c *dueCollector) (upTo int64, err error) {
-	it, err := s.store.db.NewIter(&pebble.IterOptions{
+	it, err := s.store.db.newIter(&pebble.IterOptions{
 		LowerBound: s.space.deadlineKey(nil, max(from, 0), 0, 0),
 		UpperBound: s.space.deadlineKey(nil, now+1, 0, 0),
 	})
@@ -193,7 +193,7 @@ func (s *Shard) loadExcepted() error {
 	if s.sweptRow <= 0 {
 		return nil
 	}
-	it, err := s.store.db.NewIter(&pebble.IterOptions{
+	it, err := s.store.db.newIter(&pebble.IterOptions{
 		LowerBound: s.space.prefix(nil, kindDeadline),
 		UpperBound: s.space.deadlineKey(nil, s.sweptRow+1, 0, 0),
 	})

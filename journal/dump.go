@@ -38,7 +38,7 @@ func Dump(dir string, w io.Writer, o DumpOptions) error {
 		return err
 	}
 	defer s.closeReadOnly()
-	it, err := s.db.NewIter(nil)
+	it, err := s.db.newIter(nil)
 	if err != nil {
 		return fmt.Errorf("journal: dump: %w", err)
 	}

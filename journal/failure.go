@@ -21,7 +21,7 @@ func (f *failure) get() error {
 	return f.err
 }
 
-// or runs f, which may hang for good in a write that Pebble gave up (see
+// or runs f, which may hang for good in what Pebble gave up (see
 // pebbleLogger.Fatalf): the store's failure ends the wait.
 func (f *failure) or(do func() error) error {
 	done := make(chan error, 1)

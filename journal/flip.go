@@ -49,12 +49,12 @@ func (r *Restore) flip() error {
 	if !s.log.goesOn(r.index, s.AppliedIndex()) {
 		return ErrStaleStream
 	}
-	b := s.store.db.NewBatch()
+	b := s.store.db.newBatch()
 	defer b.Close()
 	if err := r.put(b); err != nil {
 		return err
 	}
-	if err := errors.Join(s.store.commit(b, pebble.Sync), s.store.fs.syncAll()); err != nil {
+	if err := errors.Join(s.store.commit(b, pebble.Sync), s.store.syncAll()); err != nil {
 		return s.fail("commit a stream", err)
 	}
 	s.adopt(r.next, r.index)

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,7 +15,7 @@ import (
 
 // generationsOf lists the generations of which there are rows, in no order.
 func (s *Store) generationsOf(sh uint16) ([]uint8, error) {
-	it, err := s.db.NewIter(nil)
+	it, err := s.db.newIter(nil)
 	if err != nil {
 		return nil, readError(appendShard(nil, kindHead, sh), err)
 	}
@@ -92,7 +91,7 @@ func (s *Store) excise(from, to []byte) error {
 	if bytes.Compare(from, to) >= 0 {
 		return nil
 	}
-	if err := s.db.Excise(context.Background(), pebble.KeyRange{Start: from, End: to}); err != nil {
+	if err := s.db.excise(pebble.KeyRange{Start: from, End: to}); err != nil {
 		return fmt.Errorf("journal: remove rows from %s on: %w", describeKey(from), err)
 	}
 	return nil

@@ -181,7 +181,7 @@ func (l *loader) readRuns() (found int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	it, err := s.store.db.NewIter(&pebble.IterOptions{
+	it, err := s.store.db.newIter(&pebble.IterOptions{
 		LowerBound: s.space.seqKey(nil, kindMessage, l.queue, first),
 		UpperBound: s.space.seqKey(nil, kindMessage, l.queue, last),
 	})
@@ -257,7 +257,7 @@ func (l *loader) readModified(first, last queue.Seq) (map[queue.Seq]modification
 	if !ever {
 		return nil, nil
 	}
-	it, err := s.store.db.NewIter(&pebble.IterOptions{
+	it, err := s.store.db.newIter(&pebble.IterOptions{
 		LowerBound: s.space.seqKey(nil, kindModified, l.queue, first),
 		UpperBound: s.space.seqKey(nil, kindModified, l.queue, last),
 	})

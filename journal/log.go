@@ -58,7 +58,7 @@ func openLog(s *Store, sh uint16) (*Log, error) {
 	}
 	l.applied, l.spilled = row.durable, row.spilled // 0 if that is damaged, which loadShard tells
 	prefix := appendShard(nil, kindLog, sh)
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
+	it, err := s.db.newIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (l *Log) get(index uint64, e *Entry) error {
 		return nil
 	}
 	key := appendLogKey(nil, l.sh, index)
-	v, closer, err := l.store.db.Get(key)
+	v, closer, err := l.store.db.get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return l.missing(index)
 	}
@@ -147,7 +147,7 @@ func (l *Log) Append(entries []Entry) error {
 	for i := range entries {
 		size += logValueLen(&entries[i]) + logKeyLen + 16
 	}
-	b := l.store.db.NewBatchWithSize(size + 16)
+	b := l.store.db.newBatchWithSize(size + 16)
 	defer b.Close()
 	if anew {
 		if err := l.deleteAll(b); err != nil {
@@ -223,7 +223,7 @@ func (l *Log) DeleteRange(from, to uint64) error {
 	l.wanted = max(l.wanted, to)
 	l.mu.Unlock()
 
-	b := l.store.db.NewBatch()
+	b := l.store.db.newBatch()
 	defer b.Close()
 	done := l.deletePrefix(b, 0)
 	if b.Empty() {
@@ -238,7 +238,7 @@ func (l *Log) DeleteRange(from, to uint64) error {
 
 // deleteSuffix removes the entries from index from on. REQUIRES: l.mu.
 func (l *Log) deleteSuffix(from uint64) error {
-	b := l.store.db.NewBatch()
+	b := l.store.db.newBatch()
 	defer b.Close()
 	if err := b.DeleteRange(appendLogKey(nil, l.sh, from), appendLogKey(nil, l.sh, l.last+1), nil); err != nil {
 		return err

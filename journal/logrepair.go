@@ -15,7 +15,7 @@ import (
 func (l *Log) Replace(entries []Entry) error {
 	l.cutting.Lock() // what is replaced must not be deleted meanwhile
 	defer l.cutting.Unlock()
-	b := l.store.db.NewBatch()
+	b := l.store.db.newBatch()
 	defer b.Close()
 	for i := range entries {
 		e := &entries[i]
@@ -29,7 +29,7 @@ func (l *Log) Replace(entries []Entry) error {
 			return err
 		}
 	}
-	if err := errors.Join(l.store.commit(b, pebble.Sync), l.store.fs.syncAll()); err != nil {
+	if err := errors.Join(l.store.commit(b, pebble.Sync), l.store.syncAll()); err != nil {
 		return err
 	}
 	l.mu.Lock()

@@ -22,7 +22,7 @@ func (m *Marks) Set(name string, val []byte) error {
 	if err != nil {
 		return err
 	}
-	b := m.store.db.NewBatch()
+	b := m.store.db.newBatch()
 	defer b.Close()
 	if err := b.Set(key, plainValue(key, val), nil); err != nil {
 		return err
@@ -45,7 +45,7 @@ func (m *Marks) Delete(name string) error {
 	if err != nil {
 		return err
 	}
-	b := m.store.db.NewBatch()
+	b := m.store.db.newBatch()
 	defer b.Close()
 	if err := b.Delete(key, nil); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (m *Marks) key(name string) ([]byte, error) {
 
 // getPlain reads an S or I row into memory of its own.
 func (s *Store) getPlain(key []byte) ([]byte, error) {
-	v, closer, err := s.db.Get(key)
+	v, closer, err := s.db.get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, ErrNotFound
 	}

@@ -17,7 +17,7 @@ type Metrics struct {
 
 // Metrics reads the figures. It costs some microseconds.
 func (s *Store) Metrics() Metrics {
-	p := s.db.Metrics()
+	p := s.db.metrics()
 	m := Metrics{
 		DiskBytes:     p.DiskSpaceUsage(),
 		MemTableBytes: p.MemTable.Size,

@@ -79,7 +79,7 @@ func (s *Shard) whileNoRoundEnds(f func() (then func(), err error)) error {
 
 // nameRow reads an N row; q is 0 if there is none.
 func (s *Shard) nameRow(key []byte) (q queue.ID, spec []byte, err error) {
-	v, closer, err := s.store.db.Get(key)
+	v, closer, err := s.store.db.get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return 0, nil, nil
 	}
@@ -201,7 +201,7 @@ func (s *Shard) listRows(prefix, after string, limit, extra int) ([]Declared, er
 	if string(lower) >= string(upper) {
 		return nil, nil
 	}
-	it, err := s.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	it, err := s.store.db.newIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return nil, fmt.Errorf("journal: list: %w", err)
 	}

@@ -62,7 +62,9 @@ type Hooks struct {
 	Synced func(took time.Duration)
 	// Stalled: Pebble began (true) or ended (false) to hold writes back.
 	Stalled func(stalled bool, reason string)
-	// Failed: a background write failed; the store accepts nothing more.
+	// Failed: a write failed; the store accepts nothing more. It is told once, maybe
+	// before Open returns, and maybe by a goroutine that holds locks of the store's:
+	// the store must not be used in it.
 	Failed func(err error)
 	// Damaged: a record of this shard was read that is not what was written. It
 	// is told once for a record until that is repaired: a log entry

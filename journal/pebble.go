@@ -42,18 +42,23 @@ func (s *Store) listener() *pebble.EventListener {
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { s.stalled(true, i.Reason) },
 		WriteStallEnd:   func() { s.stalled(false, "") },
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			if s.failure.get() != nil {
+				return // as in backgroundError
+			}
 			s.opts.Logger.Error("journal: corruption", "path", i.Path, "err", i.Details)
 			s.tableDamaged(i)
 		},
 	}
 }
 
-// backgroundError is told what went wrong in a flush or a compaction. Pebble would
-// try again at once and for ever; a disk that has failed to write is not trusted.
-// Damage of what is read is not the store's end, see tableDamaged; and a flush that
-// gives way to a range that is cut out (see reclaim.go) is tried again with good reason.
+// backgroundError is told what went wrong in a flush or a compaction. Pebble would try
+// again at once and for ever; a disk that cannot be read is not trusted. (Errors in
+// writing are the store's failure already, see guardFS.) Damage of what is read is not
+// the store's end, see tableDamaged; and a flush that gives way to a range that is cut
+// out (see reclaim.go) is tried again with good reason. After a failure there is no
+// news: what guardFS has kept off the disk cannot be read.
 func (s *Store) backgroundError(err error) {
-	if errors.Is(err, pebble.ErrCancelledCompaction) {
+	if errors.Is(err, pebble.ErrCancelledCompaction) || s.failure.get() != nil {
 		return
 	}
 	s.opts.Logger.Error("journal: background error", "err", err)
@@ -87,9 +92,10 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 // goroutine of our own commit.
 const fatalCommit = "pebble: fatal commit error"
 
-// Fatalf must not return: Pebble's state is broken. In our own commit a panic
-// leads back to Store.commit. In Pebble's goroutines the only way to keep the
-// process alive, so that it can say goodbye to its clients, is to stay here.
+// Fatalf must not return: Pebble's state is broken. It does not come of errors in
+// writing, those Pebble does not hear of (see guardFS), but if a table is gone, say. In
+// our own commit a panic leads back to Store.commit. In Pebble's goroutines the only way
+// to keep the process alive, so that it can say goodbye to its clients, is to stay here.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	err := l.s.failure.set(fmt.Errorf("journal: "+format, args...))
 	if strings.HasPrefix(format, fatalCommit) {

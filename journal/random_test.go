@@ -27,7 +27,7 @@ func step(r *rig, rng *rand.Rand) {
 			require.NoError(r.t, r.log.DeleteRange(first, first+rng.Uint64N(last-first+1)))
 		}
 	case k < 32:
-		require.NoError(r.t, r.store.db.Flush())
+		require.NoError(r.t, r.store.db.pebble.Flush())
 	case k < 35:
 		r.close()
 		r.open()

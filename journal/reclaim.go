@@ -2,7 +2,6 @@ package journal
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -50,11 +49,11 @@ func (s *Shard) reclaim() error {
 		return err
 	}
 	// Cuts are durable at once: so must be the removals.
-	if err := s.store.fs.syncAll(); err != nil {
+	if err := s.store.syncAll(); err != nil {
 		return err
 	}
 	for _, r := range ranges[:min(len(ranges), maxExcises)] {
-		if err := s.store.db.Excise(context.Background(), r); err != nil {
+		if err := s.store.db.excise(r); err != nil {
 			return fmt.Errorf("excise %s: %w", describeKey(r.Start), err)
 		}
 	}
@@ -64,7 +63,7 @@ func (s *Shard) reclaim() error {
 // deadTables gives the key ranges of tables in which nothing lives, joined
 // where they overlap.
 func (s *Shard) deadTables() ([]pebble.KeyRange, error) {
-	levels, err := s.store.db.SSTables()
+	levels, err := s.store.db.tables()
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func TestSpaceComesBack(t *testing.T) {
 		r.spill() // tables that overlap each other
 	}
 	tables := func() (n int) {
-		levels, err := r.store.db.SSTables()
+		levels, err := r.store.db.tables()
 		require.NoError(t, err)
 		for _, level := range levels {
 			for i := range level {

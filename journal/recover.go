@@ -66,7 +66,7 @@ func (s *Shard) loadRows() error {
 // error of f is the row's.
 func (s *Shard) eachRow(kind byte, keyLen int, f func(key, value []byte) error) error {
 	prefix := s.space.prefix(nil, kind)
-	it, err := s.store.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
+	it, err := s.store.db.newIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
 	if err != nil {
 		return fmt.Errorf("journal: read %c rows: %w", kind, err)
 	}

@@ -211,7 +211,7 @@ func TestGenerationsGoRound(t *testing.T) {
 	}
 	require.Len(t, r.all(1, 10), 3)
 	key := (space{0, 3}).queueKey(nil, kindHead, 1)
-	require.NoError(t, r.store.db.Set(key, []byte("left over"), nil))
+	require.NoError(t, r.store.db.pebble.Set(key, []byte("left over"), nil))
 	g, err := r.shard.freeGeneration()
 	require.NoError(t, err)
 	require.EqualValues(t, 4, g)

@@ -202,7 +202,7 @@ func (r *rig) keys(kind byte) []string {
 	r.t.Helper()
 	var out []string
 	prefix := r.shard.space.prefix(nil, kind)
-	it, err := r.store.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
+	it, err := r.store.db.newIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
 	require.NoError(r.t, err)
 	defer it.Close()
 	for ok := it.First(); ok; ok = it.Next() {

@@ -149,7 +149,7 @@ func (s *Shard) putNames(b *pebble.Batch, q queue.ID, name string, spec []byte) 
 func (s *Shard) putModified(b *pebble.Batch, at queue.Ref, m modification) error {
 	key := s.space.seqKey(nil, kindModified, at.Queue, at.Seq)
 	if m.inherits {
-		v, closer, err := s.store.db.Get(key)
+		v, closer, err := s.store.db.get(key)
 		if err == nil {
 			older, decodeErr := decodeModifiedValue(key, v)
 			if err := errors.Join(decodeErr, closer.Close()); err != nil {

@@ -1,12 +1,10 @@
 package journal
 
-import "github.com/cockroachdb/pebble/v2"
-
 // rowWalker goes over the rows of one generation in the order of a stream, and
 // checks each.
 type rowWalker struct {
 	space space
-	it    *pebble.Iterator
+	it    *iterator
 	kind  int // place in streamKinds
 	begun bool
 }

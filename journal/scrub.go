@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // Scrub reads every row and log entry that the shard has on disk, those that nobody
@@ -17,7 +15,7 @@ import (
 func (s *Shard) Scrub(ctx context.Context) (rows uint64, err error) {
 	s.flip.RLock()
 	sp := s.space
-	it, err := s.store.db.NewIter(nil)
+	it, err := s.store.db.newIter(nil)
 	s.flip.RUnlock()
 	if err != nil {
 		return 0, s.found(readError(sp.prefix(nil, kindHead), err))
@@ -42,7 +40,7 @@ func (s *Shard) Scrub(ctx context.Context) (rows uint64, err error) {
 }
 
 // scrubRange checks the rows whose keys begin with prefix.
-func (s *Shard) scrubRange(ctx context.Context, it *pebble.Iterator, prefix []byte) (rows uint64, first error) {
+func (s *Shard) scrubRange(ctx context.Context, it *iterator, prefix []byte) (rows uint64, first error) {
 	it.SetBounds(prefix, prefixEnd(prefix))
 	for n, ok := 0, it.First(); ok; n, ok = n+1, it.Next() {
 		if n%measureStep == 0 && ctx.Err() != nil {

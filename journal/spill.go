@@ -141,7 +141,7 @@ func (s *Shard) roundLocked(all bool) error {
 	if err := s.ingestBodies(s.scratch.bodies); err != nil {
 		return s.fail("spill bodies", err)
 	}
-	b := s.store.db.NewBatch()
+	b := s.store.db.newBatch()
 	defer b.Close()
 	enc, err := s.encode(b, n, spilled)
 	if err != nil {
@@ -266,12 +266,12 @@ func (s *Shard) flush(ctx context.Context) error {
 			return err
 		}
 	}
-	b := s.store.db.NewBatch()
+	b := s.store.db.newBatch()
 	defer b.Close()
 	if err := b.LogData(nil, nil); err != nil {
 		return err
 	}
-	return errors.Join(s.store.commit(b, pebble.Sync), s.store.fs.syncAll())
+	return errors.Join(s.store.commit(b, pebble.Sync), s.store.syncAll())
 }
 
 // clean: nothing is left for stage 2.

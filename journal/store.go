@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -21,7 +22,7 @@ type Store struct {
 	opts Options
 	fs   *walFS
 	lock *pebble.Lock
-	db   *pebble.DB
+	db   *database
 	// pebble are the options of db, with Pebble's defaults.
 	pebble *pebble.Options
 	cache  *blockCache // of db; nil if it is open to be read only
@@ -69,7 +70,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s.failure = newFailure(o.Hooks.Failed)
 	s.damage.hook = o.Hooks.Damaged
-	s.fs = newWALFS(o.FS, o.Durability == OS, o.Hooks.Synced)
+	s.fs = newWALFS(&guardFS{o.FS, s.failure}, o.Durability == OS, o.Hooks.Synced)
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -103,15 +104,18 @@ func (s *Store) open() error {
 	s.pebble.Cache = s.cache.Cache
 	db, err := pebble.Open(s.opts.Dir, s.pebble)
 	if err != nil {
-		return openError(err)
+		return cmp.Or(s.failure.get(), openError(err))
 	}
-	s.db = db
+	s.db = &database{pebble: db, failure: s.failure}
 	err = s.checkFormat()
-	if !s.fs.lazy { // Pebble has read the old WALs
-		err = errors.Join(err, setLazyNote(s.opts.FS, s.opts.Dir, false))
+	if failed := s.failure.get(); failed != nil {
+		err = failed // and what was read need not be true
+	}
+	if err == nil && !s.fs.lazy { // Pebble has read the old WALs
+		err = setLazyNote(s.opts.FS, s.opts.Dir, false)
 	}
 	if err != nil {
-		return errors.Join(err, db.Close())
+		return errors.Join(err, s.db.close())
 	}
 	return nil
 }
@@ -121,7 +125,12 @@ func (s *Store) checkFormat() error {
 	key := appendMarkKey(nil, storeShard, formatName)
 	v, err := s.getPlain(key)
 	if errors.Is(err, ErrNotFound) {
-		return s.db.Set(key, plainValue(key, []byte{formatVersion}), pebble.Sync)
+		b := s.db.newBatch()
+		defer b.Close()
+		if err := b.Set(key, plainValue(key, []byte{formatVersion}), nil); err != nil {
+			return err
+		}
+		return s.commit(b, pebble.Sync)
 	}
 	if err != nil {
 		return err
@@ -244,18 +253,12 @@ func (s *Store) Close() error {
 		<-s.syncerDone
 	}
 	if failed := s.failure.get(); failed != nil {
-		go s.closeFailed()
+		// Nobody waits for it: the process is about to end, or it is a test that wants
+		// its goroutines to.
+		go s.db.closeFailed()
 		return errors.Join(failed, s.lock.Close())
 	}
-	return errors.Join(err, s.db.Close(), s.lock.Close())
-}
-
-// closeFailed closes Pebble as far as that is possible. Nobody waits for it: Pebble's
-// locks may be held by what has failed. The process is about to end, or it is a test
-// that wants its goroutines to.
-func (s *Store) closeFailed() {
-	defer func() { _ = recover() }()
-	_ = s.db.Close()
+	return errors.Join(err, s.db.close(), s.failure.get(), s.lock.Close())
 }
 
 // syncLazily makes good what Durability OS has promised.
@@ -268,12 +271,16 @@ func (s *Store) syncLazily() {
 		case <-s.stopSyncer:
 			return
 		case <-tick.C:
-			if err := s.fs.syncAll(); err != nil {
-				s.failure.set(fmt.Errorf("journal: sync: %w", err))
+			if s.syncAll() != nil {
+				return
 			}
 		}
 	}
 }
+
+// syncAll makes durable what Durability OS has left to the kernel. Errors: the store's
+// failure.
+func (s *Store) syncAll() error { return errors.Join(s.fs.syncAll(), s.failure.get()) }
 
 // commit writes a batch, and is the only one who does: after a failure
 // nothing is written any more.
@@ -286,7 +293,7 @@ func (s *Store) commit(b *pebble.Batch, w *pebble.WriteOptions) (err error) {
 			err = s.failure.set(fmt.Errorf("journal: commit: %v", r))
 		}
 	}()
-	if err := b.Commit(w); err != nil {
+	if err := s.db.commit(b, w); err != nil {
 		return s.failure.set(fmt.Errorf("journal: commit: %w", err))
 	}
 	return nil

@@ -7,8 +7,6 @@ import (
 	"io"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"entrepot/queue"
 )
 
@@ -30,7 +28,7 @@ type Stream struct {
 	shard *Shard
 
 	mu     sync.Mutex // guards all that follows
-	it     *pebble.Iterator
+	it     *iterator
 	rows   rowWalker
 	live   queue.Totals
 	state  []byte // the state row, as it is behind the frame of S rows
@@ -102,7 +100,7 @@ func (s *Shard) cutStream() (*Stream, error) {
 			return nil, err
 		}
 	}
-	it, err := s.store.db.NewIter(nil)
+	it, err := s.store.db.newIter(nil)
 	if err != nil {
 		return nil, readError(s.space.prefix(nil, kindHead), err)
 	}

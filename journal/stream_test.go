@@ -49,7 +49,7 @@ func TestStreamHeadToHead(t *testing.T) {
 				src.shard.mu.Unlock()
 				src.spill()
 			case 2:
-				require.NoError(t, src.store.db.Flush())
+				require.NoError(t, src.store.db.pebble.Flush())
 				require.NoError(t, src.log.DeleteRange(src.log.First(), src.next-2))
 			}
 			_, err := io.CopyN(&stream, st, rng.Int64N(4000))
@@ -181,9 +181,9 @@ func TestExciseUnderAnOpenStream(t *testing.T) {
 	src.remove(1, 1, n)
 	src.shard.deadBytes = reclaimBytes
 	src.spill()
-	require.NoError(t, src.store.db.Flush())
-	require.NoError(t, src.store.db.Compact(context.Background(), []byte("A"), []byte("Z"), false))
-	levels, err := src.store.db.SSTables()
+	require.NoError(t, src.store.db.pebble.Flush())
+	require.NoError(t, src.store.db.pebble.Compact(context.Background(), []byte("A"), []byte("Z"), false))
+	levels, err := src.store.db.tables()
 	require.NoError(t, err)
 	for _, tables := range levels {
 		for i := range tables {

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -74,7 +73,7 @@ func (t *tableSet) open() error {
 		return err
 	}
 	t.paths = append(t.paths, path)
-	options := s.pebble.MakeWriterOptions(0, s.db.TableFormat())
+	options := s.pebble.MakeWriterOptions(0, s.db.tableFormat())
 	t.w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), options)
 	t.size = 0
 	return nil
@@ -148,7 +147,7 @@ func (t *tableSet) ingest() error {
 	if len(t.paths) == 0 {
 		return nil
 	}
-	if err := t.store.db.Ingest(context.Background(), t.paths); err != nil {
+	if err := t.store.db.ingest(t.paths); err != nil {
 		return err
 	}
 	t.paths = t.paths[:0]
@@ -227,7 +226,7 @@ func (s *Shard) ingestTombstones(ranges []deadRange) error {
 	if len(ranges) == 0 {
 		return nil
 	}
-	if err := s.store.fs.syncAll(); err != nil {
+	if err := s.store.syncAll(); err != nil {
 		return err
 	}
 	t := tableSet{store: s.store, sh: s.sh}

@@ -88,9 +88,11 @@ func openReadOnly(fsys vfs.FS, dir string) (*Store, error) {
 	}
 	s.pebble = s.pebbleOptions()
 	s.pebble.ReadOnly = true
-	if s.db, err = pebble.Open(dir, s.pebble); err != nil {
+	db, err := pebble.Open(dir, s.pebble)
+	if err != nil {
 		return nil, errors.Join(openError(err), lock.Close())
 	}
+	s.db = &database{pebble: db, failure: s.failure}
 	if err := s.checkFormat(); err != nil {
 		s.closeReadOnly()
 		return nil, err
@@ -98,7 +100,7 @@ func openReadOnly(fsys vfs.FS, dir string) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) closeReadOnly() { _ = errors.Join(s.db.Close(), s.lock.Close()) }
+func (s *Store) closeReadOnly() { _ = errors.Join(s.db.close(), s.lock.Close()) }
 
 // verifier is one Verify.
 type verifier struct {
@@ -118,7 +120,7 @@ func (v *verifier) problem(err error) {
 
 // rows checks every row by itself.
 func (v *verifier) rows(s *Store) error {
-	it, err := s.db.NewIter(nil)
+	it, err := s.db.newIter(nil)
 	if err != nil {
 		return fmt.Errorf("journal: verify: %w", err)
 	}
@@ -260,7 +262,7 @@ func (v *verifier) queueBodies(x *Shard, q queue.ID, st queue.State, r *ShardRep
 		end = st.Tail
 	}
 	prefix := x.space.queueKey(nil, kindMessage, q)
-	it, err := x.store.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
+	it, err := x.store.db.newIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
 	if err != nil {
 		return fmt.Errorf("journal: verify: %w", err)
 	}
@@ -295,7 +297,7 @@ func (v *verifier) deadlineRow(x *Shard, key, value []byte) error {
 		return nil // the damage is reported by rows
 	}
 	row := x.space.deadlineKey(nil, m.deadlineMillis, queueOf(key), seqOf(key))
-	_, closer, err := x.store.db.Get(row)
+	_, closer, err := x.store.db.get(row)
 	if errors.Is(err, pebble.ErrNotFound) {
 		v.problem(corrupt(row, "a live message with a deadline has no such row"))
 		return nil

@@ -33,7 +33,7 @@ func stocked(t *testing.T) Options {
 	r.spill()
 	r.enqueue(2, "in the log only")
 	r.rowsOnly()
-	require.NoError(t, r.store.db.LogData(nil, pebble.Sync)) // rows are not synced by themselves
+	require.NoError(t, r.store.db.pebble.LogData(nil, pebble.Sync)) // rows are not synced by themselves
 	fsys := r.opts.FS.(*crashfs.FS).Crash(vfs.CrashCloneCfg{})
 	r.close()
 	o := r.opts

@@ -40,7 +40,13 @@ type walFS struct {
 
 	mu    sync.Mutex // guards all that follows
 	open  map[*walFile]struct{}
-	spare string // an old WAL file to be used again, "" if there is none
+	spare spareWAL
+}
+
+// spareWAL is an old WAL file to be used again. The zero value is none.
+type spareWAL struct {
+	name string
+	size int64
 }
 
 const (
@@ -75,28 +81,29 @@ func (fs *walFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, 
 	if !isWAL(name) {
 		return fs.FS.Create(name, category)
 	}
-	if spare := fs.takeSpare(); spare != "" {
-		return fs.reuse(spare, name, category)
+	f, size, err := fs.reuseSpare(name, category)
+	if f == nil && err == nil {
+		f, err = fs.FS.Create(name, category)
 	}
-	f, err := fs.FS.Create(name, category)
 	if err != nil {
 		return nil, err
 	}
-	return fs.track(&walFile{File: f, fs: fs}), nil
+	return fs.track(&walFile{File: f, fs: fs, size: size}), nil
 }
 
-// reuse makes an old WAL file the new one. What is in it carries the numbers
-// of old files, by which a reader knows the end.
-func (fs *walFS) reuse(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := fs.FS.ReuseForWrite(oldname, newname, category)
-	if err != nil {
-		return nil, err
+// reuseSpare makes the old WAL file the new one, if there is one; else f is nil. What
+// is in it carries the numbers of old files, by which a reader knows the end. Meanwhile
+// no other file may become the spare: it would take this one's name.
+func (fs *walFS) reuseSpare(name string, category vfs.DiskWriteCategory) (f vfs.File, size int64, err error) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if fs.spare.name == "" {
+		return nil, 0, nil
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return fs.track(&walFile{File: f, fs: fs, size: info.Size()}), nil
+	spare := fs.spare
+	fs.spare = spareWAL{}
+	f, err = fs.FS.ReuseForWrite(spare.name, name, category)
+	return f, spare.size, err
 }
 
 // Rename moves a file, unless it is to be archived: see retire.
@@ -111,23 +118,19 @@ func (fs *walFS) Rename(oldname, newname string) error {
 func (fs *walFS) retire(name string) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if !isWAL(name) || fs.spare != "" || !fs.small.Load() || fs.lazy {
+	if !isWAL(name) || fs.spare.name != "" || !fs.small.Load() || fs.lazy {
 		return fs.FS.Remove(name)
+	}
+	info, err := fs.FS.Stat(name)
+	if err != nil {
+		return err
 	}
 	spare := fs.PathJoin(fs.PathDir(name), spareName)
 	if err := fs.FS.Rename(name, spare); err != nil {
 		return err
 	}
-	fs.spare = spare
+	fs.spare = spareWAL{spare, info.Size()}
 	return nil
-}
-
-func (fs *walFS) takeSpare() string {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	spare := fs.spare
-	fs.spare = ""
-	return spare
 }
 
 // Unwrap gives the file system below.

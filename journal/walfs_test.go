@@ -66,6 +66,43 @@ func TestZerosAheadOfSmallCommits(t *testing.T) {
 	require.Error(t, err, "the archive keeps nothing else")
 }
 
+// lateReuse does something before a file is used again.
+type lateReuse struct {
+	vfs.FS
+	before func()
+}
+
+func (fs lateReuse) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	fs.before()
+	return fs.FS.ReuseForWrite(from, to, c)
+}
+
+// A file that is retired must not take the spare's name while that one is about to be
+// used again: the spare would be lost, and the next WAL file could not be made.
+func TestAFileRetiresWhileTheSpareIsUsedAgain(t *testing.T) {
+	var fs *walFS
+	retired := false
+	retire := func(name string) { require.NoError(t, fs.Rename(name, "archive/"+name)) }
+	create := func(name string) {
+		f, err := fs.Create(name, "")
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+	fs = newWALFS(lateReuse{vfs.NewMem(), func() {
+		if !retired && fs.mu.TryLock() { // else it has to wait
+			fs.mu.Unlock()
+			retire("000002.log")
+			retired = true
+		}
+	}}, false, nil)
+	fs.small.Store(true)
+	create("000001.log")
+	create("000002.log")
+	retire("000001.log")
+	create("000003.log")
+	create("000004.log")
+}
+
 func TestLazySyncs(t *testing.T) {
 	var syncs atomic.Int64
 	counting := errorfs.InjectorFunc(func(op errorfs.Op) error {

@@ -77,8 +77,8 @@ func (d *Disk) Thaw() { d.mount().thaw() }
 // Fault is a way to fail.
 type Fault uint8
 
-// The ways to fail. Those of the manifest are left out: Pebble ends the process then
-// by never coming back (see journal's pebbleLogger.Fatalf), and a test can't.
+// The ways to fail. To the journal all errors in writing are alike (see its guardFS,
+// whose test has the manifest's too), but for those of its own tables.
 const (
 	Well        Fault = iota
 	FailSyncs         // fsync of the write-ahead log fails; nothing of it is on the disk
@@ -98,7 +98,5 @@ func (d *Disk) mount() *mount {
 
 func isWAL(name string) bool { return strings.HasSuffix(name, ".log") }
 
-// isTable: the journal's own tables, on their way to be ingested. Pebble's are left
-// out: it tries a flush that failed again at once and for ever, and virtual time
-// would stand still.
-func isTable(name string) bool { return strings.Contains(name, "/tables/") }
+// isTable: Pebble's tables, and the journal's own on their way to be ingested.
+func isTable(name string) bool { return strings.HasSuffix(name, ".sst") }
