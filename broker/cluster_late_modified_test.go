@@ -159,3 +159,24 @@ func TestFailureThatIsToldTwiceCountsOnce(t *testing.T) {
 		}
 	}
 }
+
+// So it does if it came late already when it was told for the first time.
+func TestLateFailureThatIsToldTwiceCountsOnce(t *testing.T) {
+	for _, heard := range []bool{false, true} {
+		inCluster(t, nil, func(t *testing.T, r *clusterRig) {
+			leader, follower, third := r.roles()
+			s := stageLateFailure(r, follower)
+			from, to := follower, third
+			if heard {
+				from, to = third, follower
+			}
+			r.net.Block(from, to)
+			s.first.fails(0, false).flush()
+			r.pass(100 * time.Millisecond)
+			r.kill(third)
+			r.until("another one leads", func() bool { return r.leader() != "" })
+			require.True(t, until[wire.Disposition](s.first, "it is confirmed").Settled)
+			r.comesAgain(leader, 2)
+		})
+	}
+}

@@ -39,8 +39,8 @@ type consumer struct {
 	demand  demand
 
 	// unconfirmed are deliveries whose outcome the client wants to see settled by
-	// us, once it is a fact. Not by seq: a modified message may come again before
-	// its first outcome is a fact.
+	// us, once it is a fact, or that have failed. Not by seq: a modified message may
+	// come again before its first outcome is a fact.
 	unconfirmed map[uint64]unconfirmed
 	lastRef     uint64 // their last key; 0 is none of them
 	// modified is what earlier outcomes had made of deliveries, by ref, if anything.
