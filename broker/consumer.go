@@ -39,14 +39,14 @@ type consumer struct {
 	demand  demand
 
 	// unconfirmed are deliveries whose outcome the client wants to see settled by
-	// us, once it is a fact. Not by seq: a modified message may come again before
-	// its first outcome is a fact.
+	// us, once it is a fact, or that have failed. Not by seq: a modified message may
+	// come again before its first outcome is a fact.
 	unconfirmed map[uint64]unconfirmed
 	lastRef     uint64 // their last key; 0 is none of them
-	// annotated are deliveries that carry the annotations of an earlier modified.
-	annotated map[queue.Seq][]byte
-	out       int64     // deliveries sent and not settled
-	shownTo   queue.Seq // of a browser: the next message to send
+	// modified is what earlier outcomes had made of deliveries, by ref, if anything.
+	modified map[uint64]modified
+	out      int64     // deliveries sent and not settled
+	shownTo  queue.Seq // of a browser: the next message to send
 	// generation counts the dispatchers: it tells deliveries of this one from
 	// earlier ones. It is part of every delivery's ref, see ref.
 	generation uint16
@@ -223,12 +223,7 @@ func (s *consumer) sent(m *queue.Message) {
 		s.tell(m.Seq, 0, queue.Outcome{Kind: queue.Accepted})
 	default:
 		s.countOut(1)
-		if len(m.Annotations) > 0 {
-			if s.annotated == nil {
-				s.annotated = map[queue.Seq][]byte{}
-			}
-			s.annotated[m.Seq] = m.Annotations
-		}
+		s.noteModified(m)
 	}
 }
 
@@ -271,7 +266,7 @@ func (s *consumer) detached() {
 	for s.waiting.len() > 0 {
 		s.takeLast()
 	}
-	s.unconfirmed, s.annotated = nil, nil
+	s.unconfirmed, s.modified = nil, nil
 	s.countOut(-s.out)
 	s.addr.consumers.Add(-1)
 	s.toDispatcher(dispatchInput{kind: inputDetach})

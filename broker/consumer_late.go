@@ -16,20 +16,24 @@ import (
 // to somebody else. Only the new dispatcher knows that, so it is told; see
 // queue.Dispatcher.Late. Who has settled by itself waits for nothing: removing what is
 // gone already does nothing, and the dispatcher hears of it as of every removal.
+//
+// A failure is told to the new dispatcher in any case, which alone knows the count. If the
+// client has settled by itself, nobody hears that it was counted, but for this consumer: until
+// then it tells every new dispatcher of it.
 
 // late makes what it can of a late outcome. ref, if it is not 0, is confirmed.
-func (s *consumer) late(seq queue.Seq, ref uint64, kind queue.OutcomeKind) {
-	reason, settles := reasonOf(kind)
+func (s *consumer) late(seq queue.Seq, ref uint64, o queue.Outcome) {
+	reason, settles := reasonOf(o.Kind)
 	switch {
+	case ref != 0 && (settles || o.Recorded()):
+		s.toDispatcher(dispatchInput{kind: inputLate, queue: s.addr.id, seq: seq, ref: ref, outcome: o})
 	case !settles: // it is back in its place, as the client wants
 		s.confirmed(ref)
-	case ref != 0:
-		s.toDispatcher(dispatchInput{kind: inputLate, queue: s.addr.id, seq: seq, ref: ref, outcome: queue.Outcome{Kind: kind}})
 	default:
 		shard, c := s.addr.shard, s.conn
 		shard.removeLate(s.addr.id, reason, []queue.Run{{First: seq, Count: 1}}, func(err error) {
 			if errors.Is(err, cluster.ErrUnknownOutcome) { // to say it twice does no harm
-				c.post(func() { s.late(seq, 0, kind) })
+				c.post(func() { s.late(seq, 0, o) })
 			}
 			// Else this node ends.
 		})
@@ -67,10 +71,11 @@ func (s *shard) meanBytes(q queue.ID) uint64 {
 	return state.Bytes / state.Count
 }
 
-// tellAgain repeats the outcomes that the client wants to see settled by us and
-// that the dispatcher which is gone has not confirmed.
+// tellAgain repeats the outcomes that are waited for and that the dispatcher which is
+// gone has not confirmed. It may have made facts of them.
 func (s *consumer) tellAgain() {
 	for ref, u := range s.unconfirmed {
-		s.late(u.seq, ref, u.kind)
+		u.outcome.Again = true
+		s.late(u.seq, ref, u.outcome)
 	}
 }

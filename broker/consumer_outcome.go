@@ -8,11 +8,34 @@ import (
 	"entrepot/queue"
 )
 
+// unconfirmed is an outcome that may not be a fact yet.
 type unconfirmed struct {
-	id    amqp.DeliveryID
-	seq   queue.Seq
-	kind  queue.OutcomeKind
-	state wire.DeliveryState
+	id      amqp.DeliveryID
+	seq     queue.Seq
+	outcome queue.Outcome
+	state   wire.DeliveryState
+	settled bool // by the client itself, which waits for nothing
+}
+
+// modified is what earlier outcomes had made of a message when it was sent.
+type modified struct {
+	failures    uint32 // as stored
+	annotations []byte
+}
+
+// noteModified notes it for the outcome of this delivery.
+func (s *consumer) noteModified(m *queue.Message) {
+	before := modified{m.DeliveryCount, m.Annotations}
+	if m.Implied {
+		before.failures--
+	}
+	if before.failures == 0 && len(before.annotations) == 0 {
+		return
+	}
+	if s.modified == nil {
+		s.modified = map[uint64]modified{}
+	}
+	s.modified[s.ref(m.Seq)] = before
 }
 
 // A delivery's ref, which the engine gives back with its outcome:
@@ -54,31 +77,35 @@ func (s *consumer) outcome(o *amqp.Outcome) {
 		return
 	}
 	seq := queue.Seq(o.Ref & (1<<refSeqBits - 1))
-	if uint16(o.Ref>>refSeqBits) != s.generation {
-		s.countOut(-1)
+	late := uint16(o.Ref>>refSeqBits) != s.generation
+	before := s.modified[o.Ref]
+	delete(s.modified, o.Ref)
+	// Late, the message may have got other annotations since: without new ones they stay.
+	if added := state.Modified.MessageAnnotations; out.Kind == queue.Modified && !(late && len(added) == 0) {
+		out.Annotations = s.mergedAnnotations(before.annotations, added)
+	}
+	out.Failures = before.failures
+	s.countOut(-1)
+	ref := s.await(o, seq, &out, &state)
+	if late {
 		s.conn.broker.metrics.settledBy(out.Kind)
-		s.late(seq, s.await(o, seq, out.Kind, &state), out.Kind)
+		s.late(seq, ref, out)
 		return
 	}
-	if out.Kind == queue.Modified {
-		out.Annotations = s.mergedAnnotations(seq, state.Modified.MessageAnnotations)
-	}
-	delete(s.annotated, seq)
-	s.countOut(-1)
-	s.tell(seq, s.await(o, seq, out.Kind, &state), out)
+	s.tell(seq, ref, out)
 }
 
-// await notes that the client wants us to settle, and gives the ref by which that
-// is found; 0 if it has settled itself.
-func (s *consumer) await(o *amqp.Outcome, seq queue.Seq, kind queue.OutcomeKind, state *wire.DeliveryState) (ref uint64) {
-	if o.Settled {
+// await notes that we are to settle, or that a failure is to be counted, and gives the
+// ref by which that is found; 0 if nothing is to be waited for.
+func (s *consumer) await(o *amqp.Outcome, seq queue.Seq, out *queue.Outcome, state *wire.DeliveryState) (ref uint64) {
+	if o.Settled && !out.Recorded() {
 		return 0
 	}
 	if s.unconfirmed == nil {
 		s.unconfirmed = map[uint64]unconfirmed{}
 	}
 	s.lastRef++
-	s.unconfirmed[s.lastRef] = unconfirmed{o.ID, seq, kind, settledState(state)}
+	s.unconfirmed[s.lastRef] = unconfirmed{o.ID, seq, *out, settledState(state), o.Settled}
 	return s.lastRef
 }
 
@@ -98,12 +125,11 @@ func settledState(state *wire.DeliveryState) wire.DeliveryState {
 
 // mergedAnnotations are the annotations that the message gets by modified: its
 // earlier ones, replaced or followed by these.
-func (s *consumer) mergedAnnotations(seq queue.Seq, added wire.Raw) []byte {
-	earlier := wire.Raw(s.annotated[seq])
+func (s *consumer) mergedAnnotations(earlier []byte, added wire.Raw) []byte {
 	if len(added) == 0 {
 		return earlier
 	}
-	merged, err := wire.MergeAnnotations(nil, earlier, added)
+	merged, err := wire.MergeAnnotations(nil, wire.Raw(earlier), added)
 	if err != nil {
 		s.conn.log.Warn("message-annotations of modified are not a map and are left out", "queue", s.addr.name, "error", err)
 		return earlier
@@ -138,7 +164,9 @@ func (s *consumer) confirmed(ref uint64) {
 		return
 	}
 	delete(s.unconfirmed, ref)
-	s.link.SettleOut(u.id, u.state)
+	if !u.settled {
+		s.link.SettleOut(u.id, u.state)
+	}
 }
 
 // failed: the dispatcher could not make what the client said a fact, or does not
@@ -150,7 +178,8 @@ func (s *consumer) failed(ref uint64) {
 	time.AfterFunc(leaseLook, func() {
 		s.conn.post(func() {
 			if u, waits := s.unconfirmed[ref]; waits && !s.over && s.id == id {
-				s.late(u.seq, ref, u.kind)
+				u.outcome.Again = true
+				s.late(u.seq, ref, u.outcome)
 				s.conn.schedule(s)
 			}
 		})

@@ -104,7 +104,7 @@ func (l *dispatchLoop) input(in *dispatchInput) {
 	case inputOutcome:
 		d.Outcome(in.consumer, in.seq, in.ref, in.outcome)
 	case inputLate:
-		d.Late(in.consumer, in.seq, in.ref, in.outcome.Kind)
+		d.Late(in.consumer, in.seq, in.ref, in.outcome)
 	case inputSent:
 		d.Sent(in.consumer, in.seq)
 	case inputLimit:

@@ -68,8 +68,8 @@ func (in *dispatchInput) salvage() {
 	if in.kind != inputOutcome || in.ref != 0 || in.attach == nil || in.attach.consumer == nil {
 		return
 	}
-	s, seq, kind := in.attach.consumer, in.seq, in.outcome.Kind
-	s.conn.post(func() { s.late(seq, 0, kind) })
+	s, seq, o := in.attach.consumer, in.seq, in.outcome
+	s.conn.post(func() { s.late(seq, 0, o) })
 }
 
 // loadResult answers an EffectLoad.

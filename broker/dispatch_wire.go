@@ -2,7 +2,6 @@ package broker
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"entrepot/queue"
@@ -30,14 +29,16 @@ import (
 //	drain      limit uv | ref uv
 //	outcome    seq uv | ref uv | outcome u8 | flags u8 (1: failed, 2: here) | annotations bytes
 //	return     seq uv
-//	late       seq uv | ref uv | outcome u8          (accepted or rejected)
+//	late       seq uv | ref uv | outcome u8 | flags u8 (1: failed, 2: here, 4: again) |
+//	           failures uv | annotations bytes
 //	sent       seq uv
 //	configure  queue uv | max deliveries uv           (the consumer's id is 0)
 //
 // A notice is its kind (u8), the consumer's id (uv), and
 //
-//	deliver    queue uv | seq uv | flags u8 | first acquirer u8 | delivery count uv |
-//	           deadline uv | arrived uv | annotations bytes | payload bytes
+//	deliver    queue uv | seq uv | flags u8 | u8 (1: first acquirer, 2: of the count one is
+//	           implied) | delivery count uv | deadline uv | arrived uv |
+//	           annotations bytes | payload bytes
 //	drained, confirmed, outcome-failed   ref uv
 //	recall     seq uv
 //	gone       -
@@ -117,12 +118,15 @@ func appendInput(b []byte, in *dispatchInput) []byte {
 	case inputOutcome:
 		o := &in.outcome
 		b = uv(uv(head(wireOutcome), uint64(in.seq)), in.ref)
-		b = append(b, byte(o.Kind), flag(o.Failed, 1)|flag(o.Here, 2))
+		b = append(b, byte(o.Kind), outcomeFlags(o))
 		return appendBytes(b, o.Annotations)
 	case inputReturn:
 		return uv(head(wireReturn), uint64(in.seq))
 	case inputLate:
-		return append(uv(uv(head(wireLate), uint64(in.seq)), in.ref), byte(in.outcome.Kind))
+		o := &in.outcome
+		b = uv(uv(head(wireLate), uint64(in.seq)), in.ref)
+		b = append(b, byte(o.Kind), outcomeFlags(o)|flag(o.Again, 4))
+		return appendBytes(uv(b, uint64(o.Failures)), o.Annotations)
 	case inputSent:
 		return uv(head(wireSent), uint64(in.seq))
 	case inputConfigure:
@@ -130,6 +134,8 @@ func appendInput(b []byte, in *dispatchInput) []byte {
 	}
 	panic("broker: this input stays on its node")
 }
+
+func outcomeFlags(o *queue.Outcome) byte { return flag(o.Failed, 1) | flag(o.Here, 2) }
 
 // appendNotice writes one notice.
 func appendNotice(b []byte, e *queue.Effect) []byte {
@@ -139,7 +145,7 @@ func appendNotice(b []byte, e *queue.Effect) []byte {
 	case queue.EffectDeliver:
 		m := &e.Message
 		b = uv(uv(head(wireDeliver), uint64(m.Queue)), uint64(m.Seq))
-		b = append(b, byte(m.Flags), flag(m.FirstAcquirer, 1))
+		b = append(b, byte(m.Flags), flag(m.FirstAcquirer, 1)|flag(m.Implied, 2))
 		b = uv(uv(uv(b, uint64(m.DeliveryCount)), uint64(m.DeadlineMillis)), uint64(m.ArrivedMillis))
 		return appendBytes(appendBytes(b, m.Annotations), m.Payload)
 	case queue.EffectDrained:
@@ -165,135 +171,4 @@ func flag(set bool, bit byte) byte {
 		return bit
 	}
 	return 0
-}
-
-// errRelayItem: the other node has written what this one can't read.
-var errRelayItem = errors.New("broker: message between nodes: an item is cut off or unknown")
-
-// relayReader reads items. A fault makes all that follow zero; see bad.
-type relayReader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *relayReader) more() bool { return len(r.b) > 0 && !r.bad }
-
-func (r *relayReader) uv() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *relayReader) byte() byte {
-	if len(r.b) == 0 {
-		r.bad = true
-		return 0
-	}
-	v := r.b[0]
-	r.b = r.b[1:]
-	return v
-}
-
-// bytes aliases the message; nil if there are none.
-func (r *relayReader) bytes() []byte {
-	n := r.uv()
-	if n > uint64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	if n == 0 {
-		return nil
-	}
-	v := r.b[:n:n]
-	r.b = r.b[n:]
-	return v
-}
-
-// input reads one input. Of an attach, to is left to the caller.
-func (r *relayReader) input() (in dispatchInput, err error) {
-	kind := r.byte()
-	in.consumer = queue.ConsumerID(r.uv())
-	switch kind {
-	case wireAttach:
-		in.kind, in.queue = inputAttach, queue.ID(r.uv())
-		in.attach = &attachRequest{id: in.consumer}
-		in.attach.options.Browse = r.byte()&1 != 0
-		in.attach.options.MaxUnsettled = uint32(r.uv())
-		in.attach.maxDeliveries = uint32(r.uv())
-		in.attach.from = queue.Seq(r.uv())
-	case wireDetach:
-		in.kind = inputDetach
-	case wireLimit:
-		in.kind, in.limit = inputLimit, r.uv()
-	case wireDrain:
-		in.kind, in.limit, in.ref = inputDrain, r.uv(), r.uv()
-	case wireOutcome:
-		in.kind, in.seq, in.ref = inputOutcome, queue.Seq(r.uv()), r.uv()
-		in.outcome.Kind = queue.OutcomeKind(r.byte())
-		flags := r.byte()
-		in.outcome.Failed, in.outcome.Here = flags&1 != 0, flags&2 != 0
-		in.outcome.Annotations = r.bytes()
-	case wireReturn:
-		in.kind, in.seq = inputReturn, queue.Seq(r.uv())
-	case wireLate:
-		in.kind, in.seq, in.ref = inputLate, queue.Seq(r.uv()), r.uv()
-		in.outcome.Kind = queue.OutcomeKind(r.byte())
-	case wireSent:
-		in.kind, in.seq = inputSent, queue.Seq(r.uv())
-	case wireConfigure:
-		in.kind, in.queue, in.limit = inputConfigure, queue.ID(r.uv()), r.uv()
-	default:
-		r.bad = true
-	}
-	if r.bad || !in.says() {
-		return in, errRelayItem
-	}
-	return in, nil
-}
-
-// says tells whether what an outcome says is known.
-func (in *dispatchInput) says() bool {
-	switch in.kind {
-	case inputOutcome:
-		return in.outcome.Kind >= queue.Accepted && in.outcome.Kind <= queue.RejectedKind
-	case inputLate:
-		_, settles := reasonOf(in.outcome.Kind)
-		return settles
-	}
-	return true
-}
-
-// effect reads one notice. Its message aliases what is read.
-func (r *relayReader) effect() (e queue.Effect, err error) {
-	kind := r.byte()
-	e.Consumer = queue.ConsumerID(r.uv())
-	switch kind {
-	case wireDeliver:
-		e.Kind = queue.EffectDeliver
-		m := &e.Message
-		m.Queue, m.Seq = queue.ID(r.uv()), queue.Seq(r.uv())
-		m.Flags, m.FirstAcquirer = queue.Flags(r.byte()), r.byte()&1 != 0
-		m.DeliveryCount, m.DeadlineMillis, m.ArrivedMillis = uint32(r.uv()), int64(r.uv()), int64(r.uv())
-		m.Annotations, m.Payload = r.bytes(), r.bytes()
-	case wireDrained:
-		e.Kind, e.Ref = queue.EffectDrained, r.uv()
-	case wireConfirmed:
-		e.Kind, e.Ref = queue.EffectConfirmed, r.uv()
-	case wireOutcomeFailed:
-		e.Kind, e.Ref = queue.EffectOutcomeFailed, r.uv()
-	case wireRecall:
-		e.Kind, e.Seq = queue.EffectRecall, queue.Seq(r.uv())
-	case wireGone:
-		e.Kind = queue.EffectGone
-	default:
-		r.bad = true
-	}
-	if r.bad {
-		return e, errRelayItem
-	}
-	return e, nil
 }

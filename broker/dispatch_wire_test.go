@@ -31,7 +31,10 @@ func TestDispatchWireBytes(t *testing.T) {
 		{dispatchInput{kind: inputReturn, consumer: 5, seq: 4}, "06" + "05" + "04"},
 		{dispatchInput{kind: inputConfigure, queue: 8, limit: 6}, "07" + "00" + "08" + "06"},
 		{dispatchInput{kind: inputLate, consumer: 5, seq: 4, ref: 3, outcome: queue.Outcome{Kind: queue.RejectedKind}},
-			"08" + "05" + "04" + "03" + "04"},
+			"08" + "05" + "04" + "03" + "04" + "00" + "00" + "00"},
+		{dispatchInput{kind: inputLate, consumer: 5, seq: 4, ref: 3,
+			outcome: queue.Outcome{Kind: queue.Modified, Failed: true, Again: true, Failures: 2, Annotations: []byte{0xAA}}},
+			"08" + "05" + "04" + "03" + "03" + "05" + "02" + "01aa"},
 		{dispatchInput{kind: inputSent, consumer: 5, seq: 4}, "09" + "05" + "04"},
 	}
 	for _, c := range inputs {
@@ -43,6 +46,8 @@ func TestDispatchWireBytes(t *testing.T) {
 		Annotations: []byte{0xA1}, Payload: []byte{0xB1, 0xB2}}}
 	require.Equal(t, "01"+"05"+"01"+"02"+"01"+"01"+"03"+"04"+"05"+"01a1"+"02b1b2",
 		hex.EncodeToString(appendNotice(nil, &deliver)))
+	require.Equal(t, "01"+"05"+"00"+"00"+"00"+"02"+"01"+"00"+"00"+"00"+"00", hex.EncodeToString(appendNotice(nil,
+		&queue.Effect{Kind: queue.EffectDeliver, Consumer: 5, Message: queue.Message{DeliveryCount: 1, Implied: true}})))
 	require.Equal(t, "03"+"05"+"09",
 		hex.EncodeToString(appendNotice(nil, &queue.Effect{Kind: queue.EffectConfirmed, Consumer: 5, Ref: 9})))
 	require.Equal(t, "06"+"05"+"04",
@@ -94,7 +99,10 @@ func drawInput(t *rapid.T) dispatchInput {
 		in.outcome.Failed = rapid.Bool().Draw(t, "failed")
 	case inputLate:
 		in.seq, in.ref = queue.Seq(number.Draw(t, "seq")), number.Draw(t, "ref")
-		in.outcome.Kind = rapid.SampledFrom([]queue.OutcomeKind{queue.Accepted, queue.RejectedKind}).Draw(t, "outcome")
+		in.outcome = rapid.SampledFrom([]queue.Outcome{
+			{Kind: queue.Accepted}, {Kind: queue.RejectedKind}, {Kind: queue.Modified, Failed: true, Again: true, Failures: 300},
+			{Kind: queue.Modified, Annotations: []byte("note")}, {Kind: queue.Modified, Failed: true, Here: true},
+		}).Draw(t, "outcome")
 	case inputReturn, inputSent:
 		in.seq = queue.Seq(number.Draw(t, "seq"))
 	}

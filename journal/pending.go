@@ -58,10 +58,11 @@ func (p *pending) drop(q queue.ID) {
 }
 
 // modify notes a Modify record. Without annotations it leaves those that an
-// earlier one gave, wherever they are by now.
+// earlier one gave, wherever they are by now. The count does not fall: what an earlier
+// leader has proposed may be applied behind what the next one has.
 func (p *pending) modify(at queue.Ref, count uint32, annotations []byte) {
 	m, ok := p.modified[at]
-	m.count = count
+	m.count = max(m.count, count)
 	if len(annotations) > 0 {
 		m.annotations, m.inherits = clone(annotations), false
 	} else if !ok {

@@ -90,7 +90,7 @@ func (t *twin) apply(o op) {
 		}
 	case queue.KindModify:
 		if m, ok := x.live[o.first]; ok {
-			m.count = o.count
+			m.count = max(m.count, o.count)
 			if o.text != "" {
 				m.annotations = o.text
 			}

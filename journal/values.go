@@ -185,7 +185,8 @@ func plainValue(key, body []byte) []byte {
 	return sealed(key, append(append(v, valueVersion), body...))
 }
 
-// modification is what Modify records said of a message; the last one counts.
+// modification is what Modify records said of a message: the highest count, and the
+// annotations of the last one that had any.
 type modification struct {
 	count       uint32
 	annotations []byte
@@ -196,6 +197,7 @@ type modification struct {
 
 // over gives m as it is on top of an older modification.
 func (m modification) over(older modification) modification {
+	m.count = max(m.count, older.count)
 	if m.inherits {
 		m.annotations, m.inherits = older.annotations, older.inherits
 	}

@@ -23,6 +23,7 @@ func (d *Dispatcher) dispatch(r *runtime) {
 		d.deliver(r, c, e)
 	}
 	d.feed(r, stub)
+	d.feedUnknown(r)
 	if len(r.browsers) > 0 {
 		d.feedBrowsers(r)
 	}
@@ -92,6 +93,7 @@ func (d *Dispatcher) hand(r *runtime, c *consumer, e *entry, payload, annotation
 		DeadlineMillis: e.deadline,
 		Annotations:    annotations,
 		Payload:        payload,
+		Implied:        e.seq <= r.suspect,
 	}
 	e.state, e.holder, e.touched = acquired, c, true
 	e.recall = notRecalled

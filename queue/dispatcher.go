@@ -26,7 +26,8 @@ package queue
 //   - A load brings what Enqueued has brought meanwhile, or the other way round:
 //     loadPos says up to where everything is known.
 //   - A consumer settles what an earlier leader's dispatcher gave it, and which
-//     another one has by now: it goes whatever that one says (late.go).
+//     another one has by now: it goes whatever that one says (late.go). Or it says
+//     that it has failed: that counts (late_modified.go).
 //   - A consumer leaves while its outcome is proposed: the entry stays, without
 //     a holder, until the fact or the failure comes; so nothing settled goes
 //     out again, though nobody else be attached.
@@ -192,6 +193,9 @@ func (d *Dispatcher) DeletedQueue(q ID) {
 	d.scratch = r.table.appendAll(d.scratch[:0])
 	for _, e := range d.scratch {
 		d.final(r, e, EffectConfirmed)
+	}
+	for _, seq := range r.unknownSeqs() {
+		d.neverKnown(r, seq)
 	}
 	for _, c := range r.consumers {
 		for e := c.out.first; e != nil; e = e.next {

@@ -29,7 +29,9 @@ func checkRuntime(t require.TestingT, d *Dispatcher, r *runtime, stats *Dispatch
 	open, opened := map[Seq]int{}, map[ConsumerID]int{}
 	for _, m := range r.modifies.all() {
 		open[m.seq]++
-		opened[m.consumer]++
+		if !m.late {
+			opened[m.consumer]++
+		}
 	}
 	listed := map[*entry]string{}
 	note := func(e *entry, where string) {
@@ -91,6 +93,11 @@ func checkRuntime(t require.TestingT, d *Dispatcher, r *runtime, stats *Dispatch
 	}
 	require.Equal(t, draining, r.draining)
 	require.Equal(t, window, r.window)
+	for seq, u := range r.unknown {
+		require.Nil(t, r.table.get(seq), "%d is known", seq)
+		require.NotEmpty(t, u.claims)
+		require.True(t, r.peek != 0 || r.stalledUntil != 0, "nothing brings %d", seq)
+	}
 	late, claimed := 0, 0
 	for _, e := range r.table.appendAll(nil) {
 		if e.state != ready {

@@ -24,10 +24,14 @@ func (w *world) effects() {
 		case EffectRemove:
 			w.onRemove(e)
 		case EffectModify, EffectMark:
+			p := proposal{effect: e}
 			if e.Kind == EffectModify {
+				b := w.bodies[e.Seq]
+				require.NotEmpty(w.t, b.modifies, "nobody asked for a Modify of %d", e.Seq)
+				p.wait, b.modifies = b.modifies[0], b.modifies[1:]
 				w.open++
 			}
-			w.props = append(w.props, proposal{effect: e})
+			w.props = append(w.props, p)
 		case EffectDrained:
 			w.onDrained(e)
 		case EffectConfirmed:
@@ -36,6 +40,9 @@ func (w *world) effects() {
 			c := w.conns[e.Consumer]
 			require.NotNil(w.t, c)
 			require.Contains(w.t, c.waits, e.Ref)
+			if wt := c.waits[e.Ref]; wt.modify {
+				w.failed = append(w.failed, again{e.Queue, wt.seq, wt.outcome})
+			}
 			delete(c.waits, e.Ref)
 		case EffectRecall:
 			w.recalls = append(w.recalls, e)
@@ -80,7 +87,8 @@ func (w *world) onDeliver(e Effect) {
 	require.False(w.t, b.came[c.id], "seq %d comes back to one who refused it", s)
 	require.False(w.t, w.cooling(b, c), "seq %d comes back at once to its releaser", s)
 	got := e.Message.DeliveryCount
-	if s <= st.Suspect(2) {
+	require.Equal(w.t, s <= st.Suspect(2), e.Message.Implied)
+	if e.Message.Implied {
 		got--
 	}
 	if b.unsure {
@@ -94,7 +102,7 @@ func (w *world) onDeliver(e Effect) {
 		require.True(w.t, b.wasLate || e.Message.FirstAcquirer, "nobody had %d", s)
 		w.high = s
 	}
-	b.acquired, b.attempts = true, e.Message.DeliveryCount
+	b.acquired, b.base = true, got
 	for t := w.state().Head; t < s; t++ {
 		require.False(w.t, w.available(t, c), "seq %d goes out before %d", s, t)
 	}
@@ -134,8 +142,11 @@ func (w *world) onRemove(e Effect) {
 			require.LessOrEqual(w.t, b.msg.DeadlineMillis, w.now)
 			require.NotZero(w.t, b.msg.DeadlineMillis)
 		} else {
-			require.True(w.t, b.deciding || b.late, "nobody asked for the removal of %d", s)
-			b.settled = true
+			require.True(w.t, b.deciding || b.late || b.reject, "nobody asked for the removal of %d", s)
+			b.settled, b.deciding = true, b.deciding || !b.late
+		}
+		if len(b.modifies) > 0 { // they wait for this instead: without it they are not counted
+			b.unsure, b.modifies = true, nil
 		}
 	}
 	w.props = append(w.props, proposal{effect: e})
@@ -166,6 +177,12 @@ func (w *world) onConfirmed(e Effect) {
 	if b := w.bodies[e.Seq]; wt.late && e.Queue == w.q && w.state().Tail > e.Seq {
 		require.True(w.t, b.holder == 0 || b.deciding || b.shown, "confirmed, and %d is on its way to a client", e.Seq)
 		b.final = true
+	}
+	if b := w.bodies[e.Seq]; wt.modify && e.Queue == w.q {
+		b.unsure = b.unsure || !wt.applied // it is dead, though not all who have it know
+		if w.m.Alive(e.Queue, e.Seq) {
+			require.GreaterOrEqual(w.t, b.msg.DeliveryCount, wt.least, "confirmed, and not counted")
+		}
 	}
 	delete(c.waits, e.Ref)
 }
@@ -284,6 +301,19 @@ func TestDispatcherAgainstWorld(t *testing.T) {
 				}
 				w.late(c, s, kind)
 			},
+			"lateModified": func(t *rapid.T) {
+				c, s := someone(t), 1+Seq(any.Draw(t, "s"))%max(1, w.state().Tail-1)
+				if other := someone(t); len(other.out) > 0 && rapid.Bool().Draw(t, "out") {
+					s = other.out[int(s)%len(other.out)]
+				}
+				o := rapid.SampledFrom([]Outcome{
+					{Kind: Modified, Failed: true}, {Kind: Modified, Failed: true, Here: true},
+					{Kind: Modified, Failed: true, Annotations: []byte("late")}, {Kind: Modified, Annotations: []byte("late note")},
+				}).Draw(t, "outcome")
+				o.Failures = rapid.Uint32Range(0, worldMaxDeliveries-1).Draw(t, "failures")
+				w.lateModified(c, s, o)
+			},
+			"again":  func(t *rapid.T) { w.tellAgain(someone(t)) },
 			"recall": func(t *rapid.T) { w.answerRecall(any.Draw(t, "i"), rapid.Bool().Draw(t, "returns")) },
 			"tick":   func(t *rapid.T) { w.tick(rapid.Int64Range(0, 150).Draw(t, "ms")) },
 			"purge": func(t *rapid.T) {

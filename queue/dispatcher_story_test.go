@@ -21,6 +21,7 @@ import (
 //	loadfailed id=L
 //	accepted|rejected|released c=C seq=S
 //	late c=C seq=S | sent c=C seq=S
+//	late-modified c=C seq=S [failed] [note=TEXT] [failures=N] [again]
 //	modified c=C seq=S [failed] [here] [note=TEXT]
 //	removed|lost FROM[-TO] ...       Removed, RemoveFailed
 //	modify-applied|modify-lost seq=S
@@ -122,7 +123,10 @@ func (s *story) play() string {
 	case "rejected":
 		d.Outcome(c, s.seq(), 7, Outcome{Kind: RejectedKind})
 	case "late":
-		d.Late(c, s.seq(), 8, Accepted)
+		d.Late(c, s.seq(), 8, Outcome{Kind: Accepted})
+	case "late-modified":
+		d.Late(c, s.seq(), 9, Outcome{Kind: Modified, Failed: s.has("failed"), Annotations: s.note(),
+			Failures: uint32(s.num("failures", 0)), Again: s.has("again")})
 	case "sent":
 		d.Sent(c, s.seq())
 	case "released":

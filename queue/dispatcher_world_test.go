@@ -28,6 +28,7 @@ type world struct {
 	loads   []*loadInWork
 	recalls []Effect // not answered
 	conns   map[ConsumerID]*conn
+	failed  []again // to be told again
 	nextC   ConsumerID
 	lastRef uint64
 	tail    Seq // as far as the dispatcher knows
@@ -38,12 +39,14 @@ type body struct {
 	msg      Message // DeliveryCount and Annotations: as stored
 	holder   ConsumerID
 	acquired bool    // some consumer had it
-	attempts uint32  // what its last consumer was told
+	base     uint32  // what its last consumer was told, but for what is implied
 	count    uint32  // failed deliveries, as consumers have told
 	notes    []byte  // the last annotations that a consumer gave it
 	sure     uint32  // count, as far as Modifies are told to be applied
 	unsure   bool    // a Modify was lost: count and notes may be those of before
-	modifies []*wait // of it, not applied
+	modifies []*wait // of it, not proposed
+	spent    bool    // it was told late to have failed too often, while it was out
+	reject   bool    // it was told late to have failed too often
 	deciding bool    // its removal is proposed for an outcome, neither fact nor failure is told
 	settled  bool    // accepted or rejected, and not failed
 	late     bool    // settled late while it was out, and not failed
@@ -59,6 +62,7 @@ type body struct {
 
 type proposal struct {
 	effect Effect
+	wait   *wait // of a Modify
 }
 
 type loadInWork struct {
@@ -86,8 +90,17 @@ type conn struct {
 type wait struct {
 	seq     Seq
 	modify  bool // it takes a Modify
-	late    bool
+	late    bool // it settles late
 	applied bool
+	least   uint32  // it takes a count of so much, at least
+	outcome Outcome // of a Modified: to be told again if it fails
+}
+
+// again is a Modified that is not known to be a fact.
+type again struct {
+	q       ID
+	seq     Seq
+	outcome Outcome
 }
 
 const worldMaxDeliveries = 4
@@ -213,8 +226,7 @@ func (w *world) apply(p proposal) {
 				b.msg.Annotations = e.Annotations
 			}
 		}
-		b.modifies[0].applied = true
-		b.modifies = b.modifies[1:]
+		p.wait.applied = true
 	case EffectMark:
 		w.m.Apply(&Record{Kind: KindMark, Queue: e.Queue, Seq: e.Seq, Epoch: e.Epoch}, w.now)
 	}
@@ -264,9 +276,7 @@ func (w *world) failProposal(how int) {
 func (w *world) failModify(p proposal, how int) {
 	e, b := p.effect, w.bodies[p.effect.Seq]
 	b.unsure = true
-	if how == 0 {
-		b.modifies = b.modifies[1:]
-	} else {
+	if how > 0 {
 		w.apply(p)
 	}
 	w.answerModify(func() { w.d.ModifyFailed(e.Queue, e.Seq) })
@@ -280,7 +290,7 @@ func (w *world) failRemove(p proposal, how int) {
 	for s := run.First; s < run.End(); s++ {
 		b := w.bodies[s]
 		if b.settled, b.late = false, false; b.deciding {
-			b.deciding, b.holder = false, 0
+			b.deciding, b.spent, b.holder = false, false, 0
 		}
 	}
 	w.d.RemoveFailed(w.q, []Run{run})

@@ -51,6 +51,7 @@ type entry struct {
 	touched    bool // some consumer had it
 	late       bool // settling: for its deadline
 	ours       bool // annotate is from an outcome; the store may not have it yet
+	spent      bool // has failed too often, as was said while it was out: it goes if it comes back
 	recall     recallState
 }
 

@@ -53,12 +53,13 @@ func (d *Dispatcher) take(r *runtime, m *Message) {
 		return
 	}
 	if c := r.hungry.first; c != nil && r.ready.first == nil && r.restricted.first == nil &&
-		r.stalledUntil == 0 && !e.expired(d.now) {
+		r.stalledUntil == 0 && !e.expired(d.now) && r.unknown[e.seq] == nil {
 		d.hand(r, c, e, m.Payload, m.Annotations)
 		return
 	}
 	d.fill(r, e, m)
 	r.ready.push(e)
+	d.known(r, e)
 }
 
 // Removed tells that a removal was applied, whoever proposed it. For a Purge:
@@ -71,6 +72,7 @@ func (d *Dispatcher) Removed(q ID, runs []Run) {
 	}
 	for _, run := range runs {
 		r.noteRemoved(run)
+		d.removeUnknown(r, run)
 		if uint64(run.Count) > uint64(2*r.table.n) {
 			d.removeKnown(r, run)
 			continue

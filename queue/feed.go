@@ -1,6 +1,7 @@
 package queue
 
-// Loads. A runtime has at most one outstanding, each browser one of its own.
+// Loads. A runtime has at most one outstanding, each browser one of its own, and there is
+// one for what was modified late (late_modified.go).
 
 // feed asks the store for the stub that keeps the others waiting, else for the
 // next page when the buffer is half empty: also while nobody has credit, if
@@ -80,6 +81,10 @@ func (d *Dispatcher) Loaded(q ID, id LoadID, msgs []Message, next Seq) {
 			d.takeLoaded(r, id, msgs, next)
 		}
 		r.loadEnded()
+	case id == r.peek && id != 0:
+		r.peek = 0
+		d.takePeeked(r, id, msgs, next)
+		r.loadEnded()
 	default:
 		b := r.browserOf(id)
 		if b == nil {
@@ -92,6 +97,7 @@ func (d *Dispatcher) Loaded(q ID, id LoadID, msgs []Message, next Seq) {
 		r.loadEnded()
 	}
 	d.dispatch(r)
+	d.end(r)
 }
 
 // LoadFailed answers a Load that could not be made. It is asked for again
@@ -104,6 +110,8 @@ func (d *Dispatcher) LoadFailed(q ID, id LoadID) {
 	}
 	if id == r.load && id != 0 {
 		r.load = 0
+	} else if id == r.peek && id != 0 {
+		r.peek = 0
 	} else if b := r.browserOf(id); b != nil {
 		b.load = 0
 	} else {

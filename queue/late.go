@@ -19,30 +19,38 @@ type claim struct {
 	outcome  OutcomeKind
 }
 
-// Late tells what c, which is not its holder here, made of seq: Accepted or RejectedKind.
-// ref comes back with Confirmed or OutcomeFailed; after the latter it may be told again.
-func (d *Dispatcher) Late(c ConsumerID, seq Seq, ref uint64, kind OutcomeKind) {
+// Late tells what c, which is not its holder here, made of seq: Accepted, RejectedKind,
+// or a Modified that is Recorded. ref comes back with Confirmed or OutcomeFailed; after
+// the latter it may be told again.
+func (d *Dispatcher) Late(c ConsumerID, seq Seq, ref uint64, o Outcome) {
 	d.begin()
 	cons := d.consumers[c]
 	if cons == nil {
 		return
 	}
-	r, late := cons.runtime, claim{c, ref, kind}
+	r, late := cons.runtime, claim{c, ref, o.Kind}
 	e := r.table.get(seq)
 	switch {
 	case e == nil && seq < r.loadPos:
 		d.emitClaim(EffectConfirmed, r, seq, late) // it is dead
 		return
-	case e == nil:
-		e = d.unloaded(r, seq)
+	case o.Kind == Modified:
+		d.lateModified(r, e, seq, modifyClaim{late, o})
+	default:
+		if e == nil {
+			e = d.unloaded(r, seq)
+		}
+		d.lateSettled(r, e, late)
 	}
-	if r.claims == nil {
-		r.claims = map[Seq][]claim{}
-	}
-	proposed := len(r.claims[seq]) > 0
-	r.claims[seq] = append(r.claims[seq], late)
+	d.dispatch(r)
+}
+
+// lateSettled has e go, wherever it is.
+func (d *Dispatcher) lateSettled(r *runtime, e *entry, late claim) {
+	proposed := r.claimed(e)
+	r.claim(e, late)
 	reason := Settled
-	if kind == RejectedKind {
+	if late.outcome == RejectedKind {
 		reason = Rejected
 	}
 	switch e.state {
@@ -54,13 +62,13 @@ func (d *Dispatcher) Late(c ConsumerID, seq Seq, ref uint64, kind OutcomeKind) {
 		d.settle(r, e, reason)
 	case acquired:
 		if !proposed {
-			d.emitRemove(r.q, reason, seq, e.size)
+			d.emitRemove(r.q, reason, e.seq, e.size)
 		}
 		d.recall(r, e)
 	case gone:
 		d.recall(r, e)
 	}
-	d.dispatch(r)
+	d.known(r, e)
 }
 
 // unloaded makes an entry of a message that is in the store, as if it was out with
@@ -68,6 +76,11 @@ func (d *Dispatcher) Late(c ConsumerID, seq Seq, ref uint64, kind OutcomeKind) {
 func (d *Dispatcher) unloaded(r *runtime, seq Seq) *entry {
 	e := d.pool.get()
 	e.seq, e.state, e.size, e.touched = seq, parked, r.mean, true
+	for _, m := range r.modifies.all() { // it was known, and removed, before it is told here
+		if m.seq == seq {
+			e.modifies++
+		}
+	}
 	r.table.put(e)
 	d.stats.Acquired++
 	return e
@@ -99,6 +112,14 @@ func (d *Dispatcher) Sent(c ConsumerID, seq Seq) {
 			d.final(r, e, EffectConfirmed)
 		}
 	}
+}
+
+// claim notes who waits to hear that e is gone.
+func (r *runtime) claim(e *entry, late claim) {
+	if r.claims == nil {
+		r.claims = map[Seq][]claim{}
+	}
+	r.claims[e.seq] = append(r.claims[e.seq], late)
 }
 
 // claimed tells whether the end of e is proposed whatever its holder says.

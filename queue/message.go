@@ -13,6 +13,10 @@ type Message struct {
 	ArrivedMillis  int64  // when the leader took it in, Unix milliseconds
 	Annotations    []byte // of a Modify, in the words of its author; empty: as they came
 	Payload        []byte // the message as it came
+
+	// Implied: DeliveryCount has one more than is stored, for what a change of leaders
+	// may have cut off. Set by the Dispatcher only.
+	Implied bool
 }
 
 // OutcomeKind is what a consumer made of a delivery [amqp-messaging 3.4].
@@ -36,4 +40,15 @@ type Outcome struct {
 	Failed      bool
 	Here        bool
 	Annotations []byte
+
+	// Of a Modified that comes late (see Dispatcher.Late): Failures is the stored count
+	// that the message had at the delivery. Again tells that an earlier dispatcher was
+	// told, or this one before, and may have made it a fact.
+	Failures uint32
+	Again    bool
+}
+
+// Recorded tells whether o is a Modified that changes what is stored of its message.
+func (o *Outcome) Recorded() bool {
+	return o.Kind == Modified && (o.Failed || len(o.Annotations) > 0)
 }

@@ -26,6 +26,7 @@ type openModify struct {
 	seq      Seq
 	consumer ConsumerID // may have left
 	ref      uint64
+	late     bool // of a delivery that is none of this dispatcher's
 }
 
 // proposeModify takes e from its holder and proposes what the outcome asks for.
@@ -33,21 +34,31 @@ func (d *Dispatcher) proposeModify(r *runtime, e *entry, o Outcome) {
 	if o.Failed {
 		e.count++
 	}
-	if len(o.Annotations) > 0 {
-		e.annotate, e.ours = o.Annotations, true
-	}
-	f := d.emit(EffectModify, r.q)
-	f.Seq, f.Count, f.Annotations = e.seq, e.count, e.annotate
-	r.modifies.push(openModify{e.seq, e.holder.id, e.ref})
-	e.modifies++
+	d.writeModify(r, e, o.Annotations, openModify{seq: e.seq, consumer: e.holder.id, ref: e.ref})
 	e.holder.out.remove(e)
 	e.holder = nil
 }
 
-// isModifying tells whether a Modify of e by c is not answered.
+// writeModify proposes the count of e, and its annotations: those that are given, else
+// those that are ours.
+func (d *Dispatcher) writeModify(r *runtime, e *entry, annotations []byte, m openModify) {
+	if len(annotations) > 0 {
+		e.annotate, e.ours = annotations, true
+	}
+	d.lastRemove = -1 // no removal from behind it may join one before it
+	f := d.emit(EffectModify, r.q)
+	f.Seq, f.Count = e.seq, e.count
+	if e.ours {
+		f.Annotations = e.annotate
+	}
+	r.modifies.push(m)
+	e.modifies++
+}
+
+// isModifying tells whether a Modify of e by c, which had it, is not answered.
 func (r *runtime) isModifying(c ConsumerID, e *entry) bool {
 	return e.modifies > 0 && slices.ContainsFunc(r.modifies.all(), func(m openModify) bool {
-		return m.consumer == c && m.seq == e.seq
+		return m.consumer == c && m.seq == e.seq && !m.late
 	})
 }
 
@@ -90,7 +101,7 @@ func (d *Dispatcher) answerModify(r *runtime, seq Seq, kind EffectKind) *entry {
 		return nil
 	}
 	d.emitModify(kind, r.q, m)
-	if c := d.consumers[m.consumer]; c != nil {
+	if c := d.consumers[m.consumer]; c != nil && !m.late {
 		c.unsettled--
 		c.refresh()
 	}

@@ -48,7 +48,7 @@ func (d *Dispatcher) Outcome(c ConsumerID, seq Seq, ref uint64, o Outcome) {
 // messages released MUST NOT be redelivered to the modifying link endpoint."
 // [amqp-messaging 3.4.5]
 func (d *Dispatcher) modified(r *runtime, e *entry, o Outcome) {
-	c, needsFact := e.holder, o.Failed || len(o.Annotations) > 0
+	c, needsFact := e.holder, o.Recorded()
 	switch {
 	case o.Failed && r.maxDeliveries != 0 && r.attempts(e)+1 >= r.maxDeliveries:
 		d.settle(r, e, Rejected)
@@ -145,13 +145,15 @@ func (d *Dispatcher) confirm(r *runtime, e *entry) {
 	}
 }
 
-// comeBack puts e, which nobody holds any more, back in its place, unless somebody
-// has settled it late or its deadline has come meanwhile. cool is the consumer that is not to get it again
-// at once, nil for none.
+// comeBack puts e, which nobody holds any more, back in its place, unless somebody has
+// settled it late, or it has failed too often by what was said late, or its deadline has
+// come meanwhile. cool is the consumer that is not to get it again at once, nil for none.
 func (d *Dispatcher) comeBack(r *runtime, e *entry, cool *consumer) {
 	switch {
 	case r.claimed(e):
 		e.state = settling // as is proposed
+	case e.spent:
+		d.settle(r, e, Rejected)
 	case e.expired(d.now):
 		d.settleLate(r, e)
 	default:
@@ -159,9 +161,10 @@ func (d *Dispatcher) comeBack(r *runtime, e *entry, cool *consumer) {
 	}
 }
 
-// putBack is comeBack without a look at the deadline.
+// putBack is comeBack without a look at what would end the message.
 func (d *Dispatcher) putBack(r *runtime, e *entry, cool *consumer) {
 	r.notLate(e)
+	e.spent = false
 	switch waits := len(r.consumers) > 0 && e.seq < r.loadPos; {
 	case !waits && e.modifies > 0:
 		d.park(e)

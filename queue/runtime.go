@@ -39,6 +39,9 @@ type runtime struct {
 
 	modifies fifo[openModify] // proposed, not answered
 	claims   map[Seq][]claim  // of known messages that somebody has settled late
+	unknown  map[Seq]*unknown // messages that somebody has modified late
+	peek     LoadID           // outstanding, for their sake; 0: none
+	peekFrom Seq
 
 	suspect         Seq // up to here a delivery by an earlier leader is implied
 	deliveredBefore Seq // up to here someone may have had it before the first attach
@@ -135,5 +138,5 @@ func (r *runtime) notLate(e *entry) {
 // idle tells whether there is nothing left to know but what the store knows.
 func (r *runtime) idle() bool {
 	return len(r.consumers) == 0 && len(r.browsers) == 0 && r.table.n == 0 &&
-		r.modifies.len() == 0 && r.high <= r.marked
+		r.modifies.len() == 0 && len(r.unknown) == 0 && r.high <= r.marked
 }
