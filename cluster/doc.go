@@ -46,7 +46,7 @@
 // # What time it is, and who may deliver
 //
 // Group.NowMillis is the shard's clock (clock.go), Group.LeaseValid whether nobody
-// else can lead yet (followers.go).
+// else can lead yet (lease.go, followers.go).
 //
 // # Where Raft's library needs care
 //

@@ -120,15 +120,15 @@ func (f *followers) promised(term uint64, ids []Server, after time.Time) (n int)
 	return n
 }
 
-// aware: all members but self know of the term.
-func (f *followers) aware(term uint64, ids []Server, self string) bool {
+// aware: all members but two, self and one that is excepted, know of the term.
+func (f *followers) aware(term uint64, ids []Server, self, except string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if term != f.term {
 		return false
 	}
 	for _, s := range ids {
-		if p := f.peers[s.ID]; s.ID != self && (p == nil || p.contact.IsZero()) {
+		if p := f.peers[s.ID]; s.ID != self && s.ID != except && (p == nil || p.contact.IsZero()) {
 			return false
 		}
 	}

@@ -35,6 +35,7 @@ type Group struct {
 
 	leader    atomic.Bool
 	lease     atomic.Uint64             // the term in which this node leads and has not given up the lease, 0: none
+	led       atomic.Uint64             // the last term in which it led
 	aware     atomic.Pointer[time.Time] // from when on nobody is in touch with an earlier leader, see LeaseValid
 	snapshot  *snapshotter
 	notify    chan bool     // Raft's word on leadership

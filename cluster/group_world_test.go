@@ -250,7 +250,7 @@ func (w *groupWorld) start(id string, voters []string) *groupMember {
 	})
 	require.NoError(w.t, err)
 	hub := NewHub(m.mesh)
-	for _, other := range []string{"n1", "n2", "n3", "n4"} {
+	for _, other := range []string{"n1", "n2", "n3", "n4", "n5"} {
 		if other != id {
 			m.mesh.SetAddress(other, other+":1")
 		}

@@ -65,9 +65,7 @@ func (g *Group) step(l *leadership, lead bool) {
 	}
 	g.elections.Add(1)
 	g.clock.lead()
-	aware := g.raft.LastContact().Add(2 * g.cfg.LeaseTimeout)
-	g.aware.Store(&aware)
-	g.lease.Store(term)
+	g.takeLease(term)
 	g.batcher.setRoute(route{local: true})
 	g.intake.set(intakeOpen)
 	g.tellLeader(true, term)

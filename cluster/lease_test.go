@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -75,4 +76,64 @@ func TestTheLogStaysForWhoIsFed(t *testing.T) {
 	_, end = f.stream("n3", 3, 600, 1)
 	end(false)
 	require.Zero(t, f.keepFrom(), "the next attempt has a newer state")
+}
+
+// Of five nodes one stays in touch with a leader that the three others have left. Their
+// new leader may have been out of touch with the old one for long; it waits for that
+// node all the same before it delivers.
+func TestNobodyDeliversForTwoLeaders(t *testing.T) {
+	for range 12 { // who is elected is Raft's choice
+		inWorld(t, 5, func(w *groupWorld) {
+			old := w.leader()
+			term := old.lease.Load()
+			var rest []string
+			for _, id := range w.ids {
+				if id != old.id {
+					rest = append(rest, id)
+				}
+			}
+			loyal := w.nodes[rest[3]]
+			w.net.Partition([]string{old.id}, rest[:1])
+			<-time.After(5 * time.Second)
+			require.True(t, old.LeaseValid(time.Now()), "it has a majority")
+			w.net.Partition([]string{old.id, loyal.id}, rest[:3])
+			for _, id := range rest[1:3] {
+				w.net.Cut(old.id, id) // they look for another leader at once
+			}
+			cut := time.Now()
+			next := func() bool {
+				return slices.ContainsFunc(rest[:3], func(id string) bool { return w.nodes[id].LeaseValid(time.Now()) })
+			}
+			for !next() {
+				require.Less(t, time.Since(cut), 10*time.Second)
+				time.Sleep(time.Millisecond)
+			}
+			for _, m := range []*groupMember{old, loyal} {
+				require.False(t, m.InTouch(term, time.Now()), "%s, %v after the cut", m.id, time.Since(cut))
+			}
+		})
+	}
+}
+
+// A new leader waits for nobody whose lease is over: those of a killed leader's
+// consumers that are elsewhere go on as soon as everybody else knows who leads.
+func TestNobodyWaitsForAKilledLeader(t *testing.T) {
+	inWorld(t, 3, func(w *groupWorld) {
+		w.kill(w.leader().id)
+		var elected time.Time
+		for {
+			for _, id := range w.ids {
+				m := w.nodes[id]
+				switch {
+				case m.Group == nil || !m.Leader():
+				case elected.IsZero():
+					elected = time.Now()
+				case m.LeaseValid(time.Now()):
+					require.Less(t, time.Since(elected), 20*time.Millisecond)
+					return
+				}
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
 }

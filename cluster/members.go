@@ -163,47 +163,5 @@ func (g *Group) takeBack(term uint64) {
 	}
 }
 
-// LeaseValid: this node leads and a majority has answered, in this term, a message
-// that was sent less than LeaseTimeout before now: nobody else leads yet. Nor does any
-// member take an earlier leader for the present one (InTouch): it has answered in this
-// term, or has had the time to notice. That matters when the lead was handed over, for
-// that does not wait until the earlier leader was silent for long. Always true for a
-// single voter that leads. See followers.
-func (g *Group) LeaseValid(now time.Time) bool {
-	term := g.lease.Load()
-	if term == 0 || !g.Leader() {
-		return false
-	}
-	voters, self := 0, 0
-	for _, s := range g.membersNow() {
-		if s.Voter {
-			voters++
-			if s.ID == g.cfg.NodeID {
-				self = 1
-			}
-		}
-	}
-	need := voters/2 + 1 - self
-	switch {
-	case need <= 0:
-		return true
-	case g.followers.promised(term, g.membersNow(), now.Add(-g.cfg.LeaseTimeout)) < need:
-		return false
-	}
-	return !now.Before(*g.aware.Load()) || g.followers.aware(term, g.membersNow(), g.cfg.NodeID)
-}
-
-// InTouch: the leader of a term leads still, as far as this node can know. Either it is
-// this one, see LeaseValid, or it has sent something less than LeaseTimeout before now,
-// and nobody of a later term has. Who leads next waits until that is over, see LeaseValid.
-func (g *Group) InTouch(term uint64, now time.Time) bool {
-	if g.Leader() {
-		return g.lease.Load() == term && g.LeaseValid(now)
-	}
-	// In this order: what a later leader sends counts for the term only after it.
-	contact := g.raft.LastContact()
-	return now.Sub(contact) < g.cfg.LeaseTimeout && g.raft.CurrentTerm() == term
-}
-
 // NowMillis is the shard's clock, Unix milliseconds; see clock.
 func (g *Group) NowMillis() int64 { return g.clock.millis() }

@@ -31,6 +31,9 @@ type transport struct {
 	// voteFrom: before it no vote is given, see asked.
 	voteFrom time.Time
 
+	reigned atomic.Pointer[reign] // of the leaders that were heard, that of the latest term
+	pushed  atomic.Uint64         // in this term a leader told us to take its place
+
 	heartbeat atomic.Pointer[func(raft.RPC)]
 	questions chan question // asked of our Raft and not answered yet, in order
 
@@ -204,6 +207,7 @@ func (t *transport) asked(from mesh.Peer, k kind, msg []byte) {
 		r, now, err = readAppend(from.ID, msg)
 		if err == nil && r.Term >= t.term() {
 			t.clock.heard(now)
+			t.heard(reign{from.ID, r.Term})
 		}
 		if err == nil && isHeartbeat(r) {
 			rpc.Command = r
@@ -223,6 +227,7 @@ func (t *transport) asked(from mesh.Peer, k kind, msg []byte) {
 				RPCHeader: r.RPCHeader, Term: r.Term, LastLogIndex: r.LastLogIndex, LastLogTerm: r.LastLogTerm}
 		}
 	case kindTimeoutNow:
+		t.pushed.Store(t.term())
 		rpc.Command = &raft.TimeoutNowRequest{RPCHeader: peerHeader(from.ID)}
 	}
 	if err == nil {
