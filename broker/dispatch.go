@@ -77,9 +77,11 @@ func (l *dispatchLoop) run() {
 // salvage takes care of what came too late for this dispatcher: what a client has
 // said of a delivery is said for good.
 func (l *dispatchLoop) salvage(inputs []dispatchInput) {
+	var orphans []toldOutcome
 	for i := range inputs {
-		inputs[i].salvage()
+		orphans = inputs[i].salvage(orphans)
 	}
+	l.shard.removeTold(orphans)
 }
 
 // resetTimer wakes the loop when the dispatcher or a mark wants it.

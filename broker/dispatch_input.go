@@ -63,13 +63,20 @@ type attachRequest struct {
 }
 
 // salvage makes a late outcome of one that finds no dispatcher. One that the client
-// waits for is repeated by its consumer in any case, see tellAgain.
-func (in *dispatchInput) salvage() {
+// waits for is repeated by its consumer in any case, see tellAgain. If the connection has
+// ended, with this as its last word, that is added to orphans, for removeTold.
+func (in *dispatchInput) salvage(orphans []toldOutcome) []toldOutcome {
 	if in.kind != inputOutcome || in.ref != 0 || in.attach == nil || in.attach.consumer == nil {
-		return
+		return orphans
 	}
 	s, seq, o := in.attach.consumer, in.seq, in.outcome
-	s.conn.post(func() { s.late(seq, 0, o) })
+	if s.conn.post(func() { s.late(seq, 0, o) }) {
+		return orphans
+	}
+	if reason, settles := reasonOf(o.Kind); settles {
+		orphans = append(orphans, toldOutcome{in.queue, seq, reason})
+	}
+	return orphans
 }
 
 // loadResult answers an EffectLoad.

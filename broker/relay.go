@@ -62,9 +62,12 @@ func newRelay(s *shard, shards int) *relay {
 }
 
 // post passes on what connections have; inputs is the caller's again afterwards.
-func (r *relay) post(inputs []dispatchInput) {
-	var lost []*attachRequest
+func (r *relay) post(inputs []dispatchInput) { r.moveOn(r.take(inputs)) }
+
+// take is post without what must not be done under mu.
+func (r *relay) take(inputs []dispatchInput) (left leftovers) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	posting := r.posting.Load()
 	current := inputs[:0] // the caller clears what it gave us
 	for i := range inputs {
@@ -72,9 +75,9 @@ func (r *relay) post(inputs []dispatchInput) {
 		switch {
 		case in.posting != 0 && in.posting != posting:
 			if in.kind == inputAttach {
-				lost = append(lost, in.attach)
+				left.moved = append(left.moved, in.attach)
 			}
-			in.salvage()
+			left.told = in.salvage(left.told)
 			continue
 		case in.kind == inputAttach:
 			r.consumers[in.consumer] = in.attach
@@ -88,10 +91,9 @@ func (r *relay) post(inputs []dispatchInput) {
 			current[len(current)-1] = *in
 		}
 	}
-	r.pass(current)
+	left.told = append(left.told, r.pass(current)...)
 	r.countAway()
-	r.mu.Unlock()
-	moveAll(lost)
+	return left
 }
 
 // countAway takes note of how many share the way to another node. REQUIRES: r.mu.
@@ -104,14 +106,14 @@ func (r *relay) countAway() {
 }
 
 // pass hands over to the dispatcher; without one nothing is lost, for the next one
-// is told of all consumers anew. REQUIRES: r.mu.
-func (r *relay) pass(inputs []dispatchInput) {
+// is told of all consumers anew, and of the orphans. REQUIRES: r.mu.
+func (r *relay) pass(inputs []dispatchInput) (orphans []toldOutcome) {
 	switch {
 	case len(inputs) == 0:
 	case r.here != nil:
 		if !r.here.mail.post(inputs...) { // it has just ended
 			for i := range inputs {
-				inputs[i].salvage()
+				orphans = inputs[i].salvage(orphans)
 			}
 		}
 	case r.there.ID != "":
@@ -119,6 +121,7 @@ func (r *relay) pass(inputs []dispatchInput) {
 			r.shard.broker.unheard(r.there, err)
 		}
 	}
+	return orphans
 }
 
 // seated: the dispatcher of a term is at another node, as that says itself.
@@ -176,8 +179,8 @@ func (r *relay) leaveIf(meant func() bool) {
 	r.moveOn(left)
 }
 
-// leftovers are what a posting leaves behind: consumers that must begin anew, and
-// outcomes that may be lost.
+// leftovers are what a posting leaves behind, or comes too late for one: consumers that
+// must begin anew, and outcomes that may be lost.
 type leftovers struct {
 	moved []*attachRequest
 	told  []toldOutcome

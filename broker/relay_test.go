@@ -95,6 +95,34 @@ func TestRelayDropsWhatIsForAnEarlierDispatcher(t *testing.T) {
 	require.Empty(t, kinds(first.mail))
 }
 
+// What the client has settled by itself is late then: its consumer says so, or, if the
+// connection has ended with it, the relay.
+func TestRelayKeepsWhatWasSettledForAnEarlierDispatcher(t *testing.T) {
+	for _, ended := range []bool{false, true} {
+		r := newRelayRig(t)
+		r.flush()
+		r.seat(1)
+		r.run()
+		r.flush()
+		settled := dispatchInput{
+			kind: inputOutcome, posting: r.relay.posting.Load(), queue: 3, seq: 7, outcome: queue.Outcome{Kind: queue.Accepted},
+			attach: &attachRequest{consumer: r.consumer},
+		}
+		r.seat(2)
+		r.run()
+		if ended {
+			r.consumer.conn.mail.close()
+		}
+		left := r.relay.take([]dispatchInput{settled})
+		if ended {
+			require.Equal(t, []toldOutcome{{3, 7, queue.Settled}}, left.told)
+		} else {
+			require.Empty(t, left.told)
+			require.Len(t, r.consumer.conn.mail.take(nil), 1)
+		}
+	}
+}
+
 // An attach that crosses the change of the dispatcher is not lost.
 func TestRelayMovesWhoAttachesTooLate(t *testing.T) {
 	r := newRelayRig(t)
