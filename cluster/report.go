@@ -210,7 +210,7 @@ func (s *ClusterStatus) judge() {
 		}
 	}
 	if len(s.Shards) == 0 {
-		problem(HealthUnavailable, "there is no cluster yet")
+		problem(HealthUnavailable, "%s is of no cluster yet", s.Node)
 	}
 	for _, sh := range s.Shards {
 		if sh.Leader == "" {
