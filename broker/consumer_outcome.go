@@ -8,13 +8,14 @@ import (
 	"entrepot/queue"
 )
 
-// unconfirmed is an outcome that may not be a fact yet.
+// unconfirmed is an outcome that may not be a fact yet. There is one for every message
+// that a client does not settle by itself; Go's maps keep values of more than 128 bytes
+// each in an allocation of its own.
 type unconfirmed struct {
 	id      amqp.DeliveryID
+	settled bool // by the client itself, which waits for nothing
 	seq     queue.Seq
 	outcome queue.Outcome
-	state   wire.DeliveryState
-	settled bool // by the client itself, which waits for nothing
 }
 
 // modified is what earlier outcomes had made of a message when it was sent.
@@ -86,7 +87,7 @@ func (s *consumer) outcome(o *amqp.Outcome) {
 	}
 	out.Failures = before.failures
 	s.countOut(-1)
-	ref := s.await(o, seq, &out, &state)
+	ref := s.await(o, seq, &out)
 	if late {
 		s.conn.broker.metrics.settledBy(out.Kind)
 		s.late(seq, ref, out)
@@ -97,7 +98,7 @@ func (s *consumer) outcome(o *amqp.Outcome) {
 
 // await notes that we are to settle, or that a failure is to be counted, and gives the
 // ref by which that is found; 0 if nothing is to be waited for.
-func (s *consumer) await(o *amqp.Outcome, seq queue.Seq, out *queue.Outcome, state *wire.DeliveryState) (ref uint64) {
+func (s *consumer) await(o *amqp.Outcome, seq queue.Seq, out *queue.Outcome) (ref uint64) {
 	if o.Settled && !out.Recorded() {
 		return 0
 	}
@@ -105,7 +106,7 @@ func (s *consumer) await(o *amqp.Outcome, seq queue.Seq, out *queue.Outcome, sta
 		s.unconfirmed = map[uint64]unconfirmed{}
 	}
 	s.lastRef++
-	s.unconfirmed[s.lastRef] = unconfirmed{o.ID, seq, *out, settledState(state), o.Settled}
+	s.unconfirmed[s.lastRef] = unconfirmed{o.ID, o.Settled, seq, *out}
 	return s.lastRef
 }
 
@@ -115,12 +116,20 @@ func (s *consumer) tell(seq queue.Seq, ref uint64, o queue.Outcome) {
 	s.toDispatcher(dispatchInput{kind: inputOutcome, queue: s.addr.id, seq: seq, ref: ref, outcome: o, attach: s.request})
 }
 
-// settledState is what we say when we settle: the state without what it aliases.
-func settledState(state *wire.DeliveryState) wire.DeliveryState {
-	return wire.DeliveryState{Kind: state.Kind, Modified: wire.Modified{
-		DeliveryFailed:    state.Modified.DeliveryFailed,
-		UndeliverableHere: state.Modified.UndeliverableHere,
-	}}
+// settledState is what we say when we settle: what the client has said, without its
+// error or annotations.
+func settledState(o *queue.Outcome) wire.DeliveryState {
+	switch o.Kind {
+	case queue.Accepted:
+		return wire.DeliveryState{Kind: wire.StateAccepted}
+	case queue.RejectedKind:
+		return wire.DeliveryState{Kind: wire.StateRejected}
+	case queue.Modified:
+		return wire.DeliveryState{Kind: wire.StateModified, Modified: wire.Modified{
+			DeliveryFailed: o.Failed, UndeliverableHere: o.Here,
+		}}
+	}
+	return wire.DeliveryState{Kind: wire.StateReleased}
 }
 
 // mergedAnnotations are the annotations that the message gets by modified: its
@@ -165,7 +174,7 @@ func (s *consumer) confirmed(ref uint64) {
 	}
 	delete(s.unconfirmed, ref)
 	if !u.settled {
-		s.link.SettleOut(u.id, u.state)
+		s.link.SettleOut(u.id, settledState(&u.outcome))
 	}
 }
 

@@ -195,9 +195,10 @@ type Config struct {
 	// each costs a frame to every follower.
 	HeartbeatTimeout, ElectionTimeout, LeaseTimeout, CommitTimeout time.Duration
 
-	// Eager: this node is to lead. From its start it waits for another leader no longer
-	// than the lease, so that after a start of all nodes it is the first to stand. One
-	// that leads already keeps the lead (PreVote).
+	// Eager: this node is to lead. From its start it waits for another leader as long as
+	// the lease, up to twice (the others as long as HeartbeatTimeout), so that after a
+	// start of all nodes it is the first to stand. One that leads already keeps the lead
+	// (PreVote).
 	Eager bool
 }
 

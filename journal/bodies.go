@@ -1,12 +1,6 @@
 package journal
 
-import (
-	"errors"
-
-	"github.com/cockroachdb/pebble/v2"
-
-	"entrepot/queue"
-)
+import "entrepot/queue"
 
 // bodyMissing: a live message has no Q key. That is corruption, unless it was
 // removed since the load was planned, or before a crash that has kept the table with
@@ -66,14 +60,10 @@ func (r *bodyReader) at(seq queue.Seq) (body storedMessage, ok bool, err error) 
 // readDeadline reads deadline and size of a message that was spilled.
 func (s *Shard) readDeadline(at queue.Ref) (millis int64, size int, ok bool, err error) {
 	key := s.space.seqKey(nil, kindMessage, at.Queue, at.Seq)
-	v, closer, err := s.store.db.get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, 0, false, nil
-	}
-	if err != nil {
-		return 0, 0, false, readError(key, err)
-	}
-	defer closer.Close()
-	m, err := decodeMessageValue(key, v)
-	return m.deadlineMillis, len(m.payload), err == nil, err
+	found, err := s.store.db.get(key, func(v []byte) error {
+		m, err := decodeMessageValue(key, v)
+		millis, size = m.deadlineMillis, len(m.payload)
+		return err
+	})
+	return millis, size, found && err == nil, err
 }

@@ -2,7 +2,7 @@ package journal
 
 import (
 	"context"
-	"io"
+	"errors"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -94,28 +94,21 @@ func (d *database) excise(r pebble.KeyRange) error {
 	return d.change(func() error { return d.pebble.Excise(context.Background(), r) })
 }
 
-// get reads a value. It is valid until the closer is closed.
-func (d *database) get(key []byte) ([]byte, io.Closer, error) {
+// get calls use with the value of key, if there is one; use must not keep it. Errors:
+// *CorruptionError, what use gives, the store's failure.
+func (d *database) get(key []byte, use func(v []byte) error) (found bool, err error) {
 	if err := d.enter(); err != nil {
-		return nil, nil, err
+		return false, err
 	}
+	defer d.leave()
 	v, closer, err := d.pebble.Get(key)
-	if err != nil {
-		d.leave()
-		return nil, nil, err
+	switch {
+	case errors.Is(err, pebble.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, readError(key, err)
 	}
-	return v, lease{closer, d}, nil
-}
-
-// lease is a value that is being read.
-type lease struct {
-	io.Closer
-	db *database
-}
-
-func (l lease) Close() error {
-	defer l.db.leave()
-	return l.Closer.Close()
+	return true, errors.Join(use(v), closer.Close())
 }
 
 // iterator is Pebble's, whose user is counted until Close.

@@ -58,23 +58,37 @@ func TestReadersThatOutliveTheirStore(t *testing.T) {
 		it, err := r.store.db.newIter(nil)
 		require.NoError(t, err)
 		require.True(t, it.First())
-		_, closer, err := r.store.db.get(appendMarkKey(nil, storeShard, formatName))
-		require.NoError(t, err)
 
 		gone := errors.New("the disk is gone")
-		r.store.backgroundError(gone)
-		require.ErrorIs(t, r.store.Close(), gone)
-		synctest.Wait()
-		require.True(t, it.Next(), "this one is let finish")
-		require.NoError(t, closer.Close())
-		synctest.Wait()
-		require.False(t, pebbleClosed(r))
-		everyUse(t, r, gone)
-		require.NoError(t, it.Close())
+		found, err := r.store.db.get(appendMarkKey(nil, storeShard, formatName), func([]byte) error {
+			r.store.backgroundError(gone)
+			require.ErrorIs(t, r.store.Close(), gone)
+			synctest.Wait()
+			require.True(t, it.Next(), "this one is let finish")
+			everyUse(t, r, gone)
+			require.NoError(t, it.Close())
+			synctest.Wait()
+			require.False(t, pebbleClosed(r), "so is who reads a value")
+			return nil
+		})
+		require.NoError(t, err)
+		require.True(t, found)
 		synctest.Wait()
 		require.True(t, pebbleClosed(r))
 		everyUse(t, r, gone)
 	})
+}
+
+// TestReadingAValueDoesNotAllocate: a declaration looks its name up.
+func TestReadingAValueDoesNotAllocate(t *testing.T) {
+	r := newRig(t, memOptions())
+	defer r.close()
+	key := appendMarkKey(nil, storeShard, formatName)
+	n := 0
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		_, _ = r.store.db.get(key, func(v []byte) error { n += len(v); return nil })
+	}))
+	require.NotZero(t, n)
 }
 
 // everyUse tries every use of a database whose closing has begun.

@@ -179,7 +179,7 @@ func (r *rig) fill(n queue.Seq, size int) (acked queue.Seq) {
 // TestAnOpenThatFails: Pebble's own errors of an opening would be a Fatalf, and Open
 // would never come back.
 func TestAnOpenThatFails(t *testing.T) {
-	for _, file := range []string{".log", "MANIFEST", "marker", "dbtmp", testDir} {
+	for _, file := range []string{".log", ".sst", "MANIFEST", "marker", "dbtmp", testDir} {
 		hits := 0
 		for k := int64(1); k < 20; k++ {
 			mem := crashfs.New()

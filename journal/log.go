@@ -107,15 +107,11 @@ func (l *Log) get(index uint64, e *Entry) error {
 		return nil
 	}
 	key := appendLogKey(nil, l.sh, index)
-	v, closer, err := l.store.db.get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
+	found, err := l.store.db.get(key, func(v []byte) error { return decodeLogValue(key, clone(v), e) })
+	if err == nil && !found {
 		return l.missing(index)
 	}
-	if err != nil {
-		return readError(key, err)
-	}
-	defer closer.Close()
-	return decodeLogValue(key, append([]byte(nil), v...), e)
+	return err
 }
 
 // missing tells a hole in the log from an entry that was deleted meanwhile.

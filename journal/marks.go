@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -62,17 +61,17 @@ func (m *Marks) key(name string) ([]byte, error) {
 
 // getPlain reads an S or I row into memory of its own.
 func (s *Store) getPlain(key []byte) ([]byte, error) {
-	v, closer, err := s.db.get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
+	var b []byte
+	found, err := s.db.get(key, func(v []byte) error {
+		body, err := unseal(key, v)
+		b = clone(body)
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case !found:
 		return nil, ErrNotFound
 	}
-	if err != nil {
-		return nil, readError(key, err)
-	}
-	defer closer.Close()
-	b, err := unseal(key, v)
-	if err != nil {
-		return nil, err
-	}
-	return append([]byte(nil), b...), nil
+	return b, nil
 }

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,16 +78,12 @@ func (s *Shard) whileNoRoundEnds(f func() (then func(), err error)) error {
 
 // nameRow reads an N row; q is 0 if there is none.
 func (s *Shard) nameRow(key []byte) (q queue.ID, spec []byte, err error) {
-	v, closer, err := s.store.db.get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, nil, nil
-	}
-	if err != nil {
-		return 0, nil, readError(key, err)
-	}
-	q, spec, err = decodeNameValue(key, v)
-	spec = clone(spec)
-	return q, spec, errors.Join(err, closer.Close())
+	_, err = s.store.db.get(key, func(v []byte) (err error) {
+		q, spec, err = decodeNameValue(key, v)
+		spec = clone(spec)
+		return err
+	})
+	return q, spec, err
 }
 
 // pendingName finds a declaration that has no row yet. REQUIRES: s.mu.

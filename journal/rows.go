@@ -148,16 +148,13 @@ func (s *Shard) putNames(b *pebble.Batch, q queue.ID, name string, spec []byte) 
 // putModified puts an M row into b.
 func (s *Shard) putModified(b *pebble.Batch, at queue.Ref, m modification) error {
 	key := s.space.seqKey(nil, kindModified, at.Queue, at.Seq)
-	v, closer, err := s.store.db.get(key)
-	switch {
-	case err == nil:
-		older, decodeErr := decodeModifiedValue(key, v)
-		if err := errors.Join(decodeErr, closer.Close()); err != nil {
-			return s.tolerate(err)
-		}
+	_, err := s.store.db.get(key, func(v []byte) error {
+		older, err := decodeModifiedValue(key, v)
 		m = m.over(older)
-	case !errors.Is(err, pebble.ErrNotFound):
-		return s.tolerate(readError(key, err))
+		return err
+	})
+	if err != nil {
+		return s.tolerate(err)
 	}
 	return b.Set(key, modifiedValue(key, m), nil)
 }

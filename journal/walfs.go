@@ -114,23 +114,33 @@ func (fs *walFS) Rename(oldname, newname string) error {
 	return fs.FS.Rename(oldname, newname)
 }
 
-// retire deletes a file that Pebble no longer needs, or keeps it as the spare.
+// retire deletes a file that Pebble no longer needs, or keeps it as the spare. To delete
+// a large one takes milliseconds, in which WAL files may come and go.
 func (fs *walFS) retire(name string) error {
+	kept, err := fs.keepSpare(name)
+	if kept || err != nil {
+		return err
+	}
+	return fs.FS.Remove(name)
+}
+
+// keepSpare makes an old WAL file the spare, if one is wanted.
+func (fs *walFS) keepSpare(name string) (kept bool, _ error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if !isWAL(name) || fs.spare.name != "" || !fs.small.Load() || fs.lazy {
-		return fs.FS.Remove(name)
+		return false, nil
 	}
 	info, err := fs.FS.Stat(name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	spare := fs.PathJoin(fs.PathDir(name), spareName)
 	if err := fs.FS.Rename(name, spare); err != nil {
-		return err
+		return false, err
 	}
 	fs.spare = spareWAL{spare, info.Size()}
-	return nil
+	return true, nil
 }
 
 // Unwrap gives the file system below.

@@ -103,6 +103,30 @@ func TestAFileRetiresWhileTheSpareIsUsedAgain(t *testing.T) {
 	create("000004.log")
 }
 
+// slowRemove does something before a file is deleted.
+type slowRemove struct {
+	vfs.FS
+	before func()
+}
+
+func (fs slowRemove) Remove(name string) error {
+	fs.before()
+	return fs.FS.Remove(name)
+}
+
+// A WAL file can be made while a table is deleted, or commits wait for that.
+func TestWALFilesComeWhileATableGoes(t *testing.T) {
+	var fs *walFS
+	fs = newWALFS(slowRemove{vfs.NewMem(), func() {
+		require.True(t, fs.mu.TryLock(), "or Create waits for the deletion")
+		fs.mu.Unlock()
+	}}, false, nil)
+	f, err := fs.Create("000001.sst", "")
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.NoError(t, fs.Rename("000001.sst", "archive/000001.sst"))
+}
+
 func TestLazySyncs(t *testing.T) {
 	var syncs atomic.Int64
 	counting := errorfs.InjectorFunc(func(op errorfs.Op) error {

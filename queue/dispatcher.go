@@ -194,7 +194,7 @@ func (d *Dispatcher) DeletedQueue(q ID) {
 	for _, e := range d.scratch {
 		d.final(r, e, EffectConfirmed)
 	}
-	for _, seq := range r.unknownSeqs() {
+	for _, seq := range r.unknownIn(0, noSeq) {
 		d.neverKnown(r, seq)
 	}
 	for _, c := range r.consumers {

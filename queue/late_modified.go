@@ -2,7 +2,6 @@ package queue
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 )
 
@@ -116,19 +115,28 @@ func (d *Dispatcher) neverKnown(r *runtime, seq Seq) {
 
 // removeUnknown is for a removal of messages that may be unknown.
 func (d *Dispatcher) removeUnknown(r *runtime, run Run) {
-	for _, seq := range r.unknownSeqs() {
-		if run.Contains(seq) {
+	if uint64(run.Count) > uint64(len(r.unknown)) {
+		for _, seq := range r.unknownIn(run.First, run.End()) {
+			d.neverKnown(r, seq)
+		}
+		return
+	}
+	for seq := run.First; seq < run.End(); seq++ {
+		if r.unknown[seq] != nil {
 			d.neverKnown(r, seq)
 		}
 	}
 }
 
-// unknownSeqs are the unknown messages in order.
-func (r *runtime) unknownSeqs() []Seq {
-	if len(r.unknown) == 0 {
-		return nil
+// unknownIn are the unknown messages in [from, to) in order.
+func (r *runtime) unknownIn(from, to Seq) (seqs []Seq) {
+	for seq := range r.unknown {
+		if seq >= from && seq < to {
+			seqs = append(seqs, seq)
+		}
 	}
-	return slices.Sorted(maps.Keys(r.unknown))
+	slices.Sort(seqs)
+	return seqs
 }
 
 // feedUnknown asks the store for the first of the unknown messages, and for those behind.
@@ -136,18 +144,20 @@ func (d *Dispatcher) feedUnknown(r *runtime) {
 	if len(r.unknown) == 0 || r.peek != 0 {
 		return
 	}
-	seqs := r.unknownSeqs()
-	span := seqs[len(seqs)-1] - seqs[0] + 1
-	r.peekFrom = seqs[0]
-	r.peek = d.ask(r, r.peekFrom, int(min(span, Seq(d.cfg.BufferMessages))))
+	first, last := noSeq, Seq(0)
+	for seq := range r.unknown {
+		first, last = min(first, seq), max(last, seq)
+	}
+	r.peekFrom = first
+	r.peek = d.ask(r, first, int(min(last-first+1, Seq(d.cfg.BufferMessages))))
 }
 
 // takePeeked takes what feedUnknown has asked for. What is found is kept as if it had come
 // back while nobody was there, until the store has its count.
 func (d *Dispatcher) takePeeked(r *runtime, id LoadID, msgs []Message, next Seq) {
 	next = max(next, r.peekFrom+1) // at the tail there is nothing
-	for _, seq := range r.unknownSeqs() {
-		if seq < r.peekFrom || seq >= next || r.unknown[seq].readFrom > id {
+	for _, seq := range r.unknownIn(r.peekFrom, next) {
+		if r.unknown[seq].readFrom > id {
 			continue
 		}
 		i, alive := slices.BinarySearchFunc(msgs, seq, func(m Message, s Seq) int { return cmp.Compare(m.Seq, s) })
