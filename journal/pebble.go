@@ -29,6 +29,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		EventListener:              s.listener(),
 		Cleaner:                    pebble.ArchiveCleaner{}, // see walFS
 	}
+	o.Experimental.CompactionScheduler = newLateCompactions(compactionsWait)
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 32 << 10
 	}
