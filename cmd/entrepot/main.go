@@ -24,6 +24,9 @@ type world struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		relaxTimers() // before there is anything to lose
+	}
 	// Ctrl-C and SIGTERM end the command's context; a second one ends the process.
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, cancel)

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// relaxedRole has a copy of this test binary, started by the test, play the broker.
+const relaxedRole = "TEST_RELAXED_TIMERS"
+
+// A process that relaxes its timers goes on once, as the same process with the same
+// arguments and surroundings, and every thread of it has the slack. If somebody has set
+// one, it stays.
+func TestRelaxTimers(t *testing.T) {
+	if os.Getenv(relaxedRole) != "" {
+		relaxTimers()
+		_, marked := os.LookupEnv(relaxedEnv)
+		fmt.Printf("pid %d slack %d args %d marked %v\n", os.Getpid(), timerSlack(), len(os.Args), marked)
+		return
+	}
+	if slack := timerSlack(); slack != kernelSlackNanos {
+		t.Skipf("the timer slack here is %d ns", slack)
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for _, c := range []struct {
+		mark  string
+		slack int
+		why   string
+	}{
+		{"", timerSlackNanos, "it is started as usual"},
+		{"1", timerSlackNanos, "the mark is that of another process, its parent for one"},
+	} {
+		cmd := exec.Command(self, "-test.run=^TestRelaxTimers$", "-test.v")
+		cmd.Env = append(os.Environ(), relaxedRole+"=1")
+		if c.mark != "" {
+			cmd.Env = append(cmd.Env, relaxedEnv+"="+c.mark)
+		}
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		require.NoError(t, err, c.why)
+		require.Contains(t, string(out), fmt.Sprintf("pid %d slack %d args 3 marked false\n", cmd.Process.Pid, c.slack), c.why)
+	}
+}
