@@ -2,6 +2,7 @@ package broker
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/Azure/go-amqp"
@@ -214,5 +215,28 @@ func TestHandingOverUnknownToANode(t *testing.T) {
 			_, sent := f.(*wire.Transfer)
 			require.False(t, sent, "sent after its settle was confirmed")
 		}
+	})
+}
+
+// What a client of the leader has settled waits a moment for a message to go with; a
+// leader that hands over before does not forget it.
+func TestSettledByTheClientIsToldWhenTheLeadEnds(t *testing.T) {
+	inCluster(t, nil, func(t *testing.T, r *clusterRig) {
+		leader, follower, third := r.roles()
+		sendTexts(t, r.client(third), "q", "a")
+		p := r.peer(leader)
+		p.receivesFrom(0, "q").grants(0, 0, 1, false).flush()
+		p.gets("a", "it waits")
+		r.pass(time.Second)
+		p.settles(0, 0, wire.StateAccepted, true).flush()
+		synctest.Wait()
+		require.EqualValues(t, 1, r.count(leader, "q"), "nothing came to go with")
+		_ = p.nc.Close()
+		rest := &r.nodes[leader].shards()[0].reign.Load().loop.proposals
+		rest.hurried = rest.last // its timer comes too late
+		r.transfer(leader, follower)
+		r.until("it is gone at all nodes", func() bool {
+			return r.count(leader, "q") == 0 && r.count(follower, "q") == 0 && r.count(third, "q") == 0
+		})
 	})
 }

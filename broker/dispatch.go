@@ -40,6 +40,7 @@ func (l *dispatchLoop) init(r *reign) {
 // run dispatches until the reign ends.
 func (l *dispatchLoop) run() {
 	r := l.reign
+	defer l.proposals.hurry() // whoever leads then
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var inputs []dispatchInput
@@ -92,6 +93,9 @@ func (l *dispatchLoop) resetTimer(timer *time.Timer) {
 	}
 	if len(l.marks) > 0 {
 		wait = min(wait, l.marksAt+markDelay-now)
+	}
+	if at, rests := l.proposals.restUntil(); rests {
+		wait = min(wait, at-now)
 	}
 	timer.Reset(time.Duration(max(wait, 1)) * time.Millisecond)
 }
@@ -199,7 +203,7 @@ func (l *dispatchLoop) loaded(in *dispatchInput) {
 func (l *dispatchLoop) effects() {
 	l.carryOut()
 	l.writeMarks()
-	l.proposals.flush()
+	l.proposals.flush(l.now)
 	l.sendNotices()
 }
 
@@ -240,7 +244,7 @@ func (l *dispatchLoop) writeMarks() {
 		return
 	}
 	for id, e := range l.marks {
-		l.proposals.mark(&e)
+		l.proposals.mark(&e) // it may rest: its time is a hundred times that
 		delete(l.marks, id)
 	}
 }

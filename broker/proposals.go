@@ -7,6 +7,10 @@ import (
 // proposals turns what the dispatcher wants to become facts into records, and
 // tells it when one will not be a fact.
 //
+// A record that nobody waits for rests: what a client has settled by itself goes into
+// the log with the next message, instead of keeping that one waiting behind a pack of
+// its own. At 2,000 messages a second that is every second fsync.
+//
 // Owner: the dispatch loop, but for Done.
 type proposals struct {
 	reign *reign
@@ -15,11 +19,17 @@ type proposals struct {
 	queue  queue.ID
 	reason queue.Reason
 	runs   []queue.Run
+	urgent bool // somebody waits for it
 
 	open    []openProposal // not answered yet, in the order of tokens
 	last    uint64         // the last token
-	written bool           // since the last flush
+	written bool           // something urgent, since the last flush
+	hurried uint64         // up to this token none rests
 }
+
+// restMillis is how long a record rests at most. A crash within it, and what was settled
+// comes once more.
+const restMillis = 2
 
 // openProposal is a record that is not answered. Which fields have a meaning
 // depends on kind, the effect that wanted it.
@@ -29,6 +39,7 @@ type openProposal struct {
 	queue queue.ID
 	runs  []queue.Run // EffectRemove
 	seq   queue.Seq   // EffectModify, EffectMark
+	at    int64       // when it was proposed, by the shard's time
 }
 
 // maxRuns is how many runs a Remove record carries at most.
@@ -41,6 +52,7 @@ func (p *proposals) remove(e *queue.Effect) {
 		p.writeRuns()
 		p.queue, p.reason = e.Queue, e.Reason
 	}
+	p.urgent = p.urgent || e.Awaited
 	if n := len(p.runs); n > 0 && p.runs[n-1].End() == e.Run.First && p.runs[n-1].Count < 1<<30 {
 		p.runs[n-1].Count += e.Run.Count
 		p.runs[n-1].Bytes += e.Run.Bytes
@@ -55,44 +67,68 @@ func (p *proposals) writeRuns() {
 		return
 	}
 	runs := append([]queue.Run(nil), p.runs...)
-	p.runs = p.runs[:0]
-	p.propose(openProposal{kind: queue.EffectRemove, queue: p.queue, runs: runs},
+	urgent := p.urgent
+	p.runs, p.urgent = p.runs[:0], false
+	p.propose(openProposal{kind: queue.EffectRemove, queue: p.queue, runs: runs}, urgent,
 		func(b *queue.PackBuilder) { b.Remove(p.queue, p.reason, runs) })
 }
 
 func (p *proposals) modify(e *queue.Effect) {
 	p.writeRuns()
-	p.propose(openProposal{kind: queue.EffectModify, queue: e.Queue, seq: e.Seq},
+	p.propose(openProposal{kind: queue.EffectModify, queue: e.Queue, seq: e.Seq}, true,
 		func(b *queue.PackBuilder) { b.Modify(e.Queue, e.Seq, e.Count, e.Annotations) })
 }
 
 func (p *proposals) mark(e *queue.Effect) {
 	p.writeRuns()
-	p.propose(openProposal{kind: queue.EffectMark, queue: e.Queue, seq: e.Seq},
+	p.propose(openProposal{kind: queue.EffectMark, queue: e.Queue, seq: e.Seq}, false,
 		func(b *queue.PackBuilder) { b.Mark(e.Queue, e.Seq, e.Epoch) })
 }
 
-func (p *proposals) propose(o openProposal, fill func(*queue.PackBuilder)) {
+func (p *proposals) propose(o openProposal, urgent bool, fill func(*queue.PackBuilder)) {
 	p.last++
-	o.token = p.last
+	o.token, o.at = p.last, p.reign.loop.now
 	p.open = append(p.open, o)
 	pack := p.reign.shard.batcher.Begin(0)
 	fill(pack.Builder)
 	pack.Wait(p, p.last)
+	if !urgent {
+		p.reign.shard.batcher.EndLater()
+		return
+	}
 	p.reign.shard.batcher.EndMore()
 	p.written = true
 }
 
-// any tells whether a pack will be written by the next flush.
+// any tells whether there is something new that a mark can go with.
 func (p *proposals) any() bool { return p.written || len(p.runs) > 0 }
 
-// flush sends off what was gathered.
-func (p *proposals) flush() {
+// flush sends off what was gathered, and what has rested long enough by now.
+func (p *proposals) flush(now int64) {
 	p.writeRuns()
+	if at, rests := p.restUntil(); rests && at <= now {
+		p.hurry()
+		return
+	}
 	if p.written {
 		p.written = false
 		p.reign.shard.batcher.Flush()
 	}
+}
+
+// hurry sends off all that rests.
+func (p *proposals) hurry() {
+	p.written, p.hurried = false, p.last
+	p.reign.shard.batcher.Hurry()
+}
+
+// restUntil tells until when the oldest record that may rest, if there is one, does.
+func (p *proposals) restUntil() (at int64, rests bool) {
+	if len(p.open) == 0 || p.hurried == p.last {
+		return 0, false
+	}
+	n := max(p.hurried+1, p.open[0].token) - p.open[0].token // tokens have no gaps
+	return p.open[n].at + restMillis, true
 }
 
 // Done implements cluster.Waiter, on the group's goroutine.

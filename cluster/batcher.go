@@ -12,7 +12,8 @@ import (
 // off, one after the other, to whoever leads: to our own Raft or over the mesh.
 //
 // The rule: whatever gathered while the last pack was being written is the next
-// pack. Nothing waits for a timer. A pack is cut by whoever makes it possible:
+// pack, if there is a record in it that somebody waits for (see EndLater). Nothing
+// waits for a timer here. A pack is cut by whoever makes it possible:
 // by End, if nothing is in flight (so a single record pays no hand-over), else
 // by the goroutine that applies the log, when it learns that the pack before is
 // committed: before it applies that one if packs are small, after it has told
@@ -138,6 +139,12 @@ func (b *Batcher) Begin(sizeBytes int) *Pack {
 
 // End unlocks the batcher, and sends the pack off if the way is free.
 func (b *Batcher) End() {
+	b.open.due = true
+	b.release()
+}
+
+// release unlocks the batcher, and sends off what is due if the way is free.
+func (b *Batcher) release() {
 	p := b.take()
 	if p == nil && b.role != gathering {
 		b.refuseLater()
@@ -151,12 +158,27 @@ func (b *Batcher) End() {
 // EndMore unlocks the batcher. The caller has more records at hand and promises
 // End or Flush before it waits for anything, so that a burst that came in one
 // read travels in one pack instead of being torn after its first record.
-func (b *Batcher) EndMore() { b.mu.Unlock() }
+func (b *Batcher) EndMore() {
+	b.open.due = true
+	b.mu.Unlock()
+}
+
+// EndLater unlocks the batcher. Nobody waits for the record: it goes with the next one
+// that somebody waits for, or when a pack is full, or at the next Hurry, which the
+// caller promises before long.
+func (b *Batcher) EndLater() { b.release() }
 
 // Flush does what End does, after a row of EndMore.
 func (b *Batcher) Flush() {
 	b.mu.Lock()
-	b.End()
+	b.release()
+}
+
+// Hurry is Flush for what EndLater has left.
+func (b *Batcher) Hurry() {
+	b.mu.Lock()
+	b.open.due = b.open.Builder.Len() > 0
+	b.release()
 }
 
 // Backlog is how many bytes wait for their turn. It grows when records come faster

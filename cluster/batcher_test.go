@@ -87,6 +87,48 @@ func TestWhatGathersDuringAWriteIsTheNextPack(t *testing.T) {
 	require.Equal(t, 2, w.calls, "neighbours with one waiter are told in one call")
 }
 
+func TestWhatNobodyWaitsForGoesWithTheNext(t *testing.T) {
+	r, w := newFakeRaft(1), newRecorder()
+	r.lead()
+	later := func(token uint64, payload string) {
+		w.add(r.b, token, payload)
+		r.b.EndLater()
+	}
+	later(1, "a")
+	r.b.Flush()
+	require.Empty(t, r.packs, "it is worth no fsync of its own")
+	w.enqueue(r.b, 2, "b")
+	require.Equal(t, "a b", r.records(t, 0))
+	later(3, "c")
+	r.store(0)
+	r.apply(0)
+	require.Len(t, r.packs, 1, "nor does the end of the pack before begin one for it")
+	later(4, "d")
+	r.b.Hurry()
+	require.Equal(t, "c d", r.records(t, 1), "it does not wait for ever")
+	later(5, "e")
+	r.store(1)
+	r.apply(1)
+	require.Len(t, r.packs, 2, "what came after Hurry waits again")
+	r.b.Hurry()
+	r.store(2)
+	r.apply(2)
+	r.b.Hurry()
+	for i, payload := range []string{"f", "g", "h", "i"} {
+		later(uint64(6+i), payload)
+	}
+	require.Len(t, r.packs, 3, "when Hurry came there was nothing to hurry")
+	later(10, "j")
+	require.Equal(t, "f g h i", r.records(t, 3), "a full pack goes")
+	r.store(3)
+	r.apply(3)
+	require.Len(t, r.packs, 4)
+	r.b.close()
+	r.b.abandon()
+	w.left.Wait()
+	require.Equal(t, ErrStopped, w.errs(t)[10], "and what waits till the end is told so")
+}
+
 // eager is a Waiter that has a next record as soon as it is told of the last.
 type eager struct{ b *Batcher }
 
@@ -233,6 +275,7 @@ func TestLeadLostBetweenTakeAndSend(t *testing.T) {
 	r, w := newFakeRaft(1), newRecorder()
 	r.lead()
 	w.add(r.b, 1, "a")
+	r.b.open.due = true
 	p := r.b.take() // End, cut in half
 	r.b.mu.Unlock()
 	r.lose()

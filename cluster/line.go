@@ -142,7 +142,7 @@ func (b *Batcher) take() *Pack {
 	case len(b.full) > 0:
 		p = b.takeFull()
 		b.append(p)
-	case b.role == gathering && b.open.Builder.Len() > 0:
+	case b.role == gathering && b.open.due && b.open.Builder.Len() > 0:
 		p = b.open
 		b.open = b.freshPack()
 		b.append(p)

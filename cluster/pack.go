@@ -35,6 +35,8 @@ type Waiter interface {
 type Pack struct {
 	// Builder takes the records.
 	Builder *queue.PackBuilder
+	// due: somebody waits for one of them, see EndLater.
+	due bool
 
 	waits   waits
 	records int // how many; set when the pack is taken

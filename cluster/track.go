@@ -129,7 +129,7 @@ func (b *Batcher) applied(o queue.Origin, index uint64, data []byte, r Result, f
 	p := b.find(o)
 	if p == nil {
 		b.holding = false // the leader before us has told of it meanwhile
-		b.End()
+		b.release()
 		return
 	}
 	var err error
@@ -141,7 +141,7 @@ func (b *Batcher) applied(o queue.Origin, index uint64, data []byte, r Result, f
 	case r.Verdict == queue.PackGap:
 		b.holding = false
 		b.gap(p, index, data)
-		b.End()
+		b.release()
 		return
 	}
 	b.claim(p)
@@ -157,7 +157,7 @@ func (b *Batcher) applied(o queue.Origin, index uint64, data []byte, r Result, f
 	}
 	b.mu.Lock()
 	b.holding = false
-	b.End()
+	b.release()
 }
 
 // putOff is told instead of applied when the entry was put off: what became of a pack
@@ -165,7 +165,7 @@ func (b *Batcher) applied(o queue.Origin, index uint64, data []byte, r Result, f
 func (b *Batcher) putOff() {
 	b.mu.Lock()
 	b.holding = false
-	b.End()
+	b.release()
 }
 
 // tell calls the waiters of a pack that was claimed or refused.

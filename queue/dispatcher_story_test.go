@@ -19,7 +19,7 @@ import (
 //	enqueued FROM[-TO] [deadline=MS]
 //	loaded id=L [FROM[-TO] ...] next=S [count=N] [note=TEXT]
 //	loadfailed id=L
-//	accepted|rejected|released c=C seq=S
+//	accepted|rejected|released c=C seq=S [ref=R]   ref 0: settled by the consumer itself
 //	late c=C seq=S | sent c=C seq=S
 //	late-modified c=C seq=S [failed] [note=TEXT] [failures=N] [again]
 //	modified c=C seq=S [failed] [here] [note=TEXT]
@@ -119,9 +119,9 @@ func (s *story) play() string {
 	case "loadfailed":
 		d.LoadFailed(1, LoadID(s.num("id", 0)))
 	case "accepted":
-		d.Outcome(c, s.seq(), 7, Outcome{Kind: Accepted})
+		d.Outcome(c, s.seq(), s.num("ref", 7), Outcome{Kind: Accepted})
 	case "rejected":
-		d.Outcome(c, s.seq(), 7, Outcome{Kind: RejectedKind})
+		d.Outcome(c, s.seq(), s.num("ref", 7), Outcome{Kind: RejectedKind})
 	case "late":
 		d.Late(c, s.seq(), 8, Outcome{Kind: Accepted})
 	case "late-modified":
@@ -130,7 +130,7 @@ func (s *story) play() string {
 	case "sent":
 		d.Sent(c, s.seq())
 	case "released":
-		d.Outcome(c, s.seq(), 7, Outcome{Kind: Released})
+		d.Outcome(c, s.seq(), s.num("ref", 7), Outcome{Kind: Released})
 	case "modified":
 		o := Outcome{Kind: Modified, Failed: s.has("failed"), Here: s.has("here")}
 		o.Annotations = s.note()
@@ -193,7 +193,11 @@ func showEffect(e Effect) string {
 	case EffectLoad:
 		return fmt.Sprintf(" id=%d from=%d messages=%d", e.Load, e.From, e.MaxMessages)
 	case EffectRemove:
-		return fmt.Sprintf(" %s %d-%d bytes=%d", e.Reason, e.Run.First, e.Run.End()-1, e.Run.Bytes)
+		out := fmt.Sprintf(" %s %d-%d bytes=%d", e.Reason, e.Run.First, e.Run.End()-1, e.Run.Bytes)
+		if !e.Awaited {
+			out += " unhurried"
+		}
+		return out
 	case EffectModify:
 		out := fmt.Sprintf(" seq=%d count=%d", e.Seq, e.Count)
 		if len(e.Annotations) > 0 {

@@ -83,6 +83,7 @@ type Effect struct {
 	Ref     uint64      // Confirmed, OutcomeFailed: the ref given with the outcome
 
 	Run         Run    // Remove
+	Awaited     bool   // Remove: somebody waits for it; else it may come a little later
 	Count       uint32 // Modify
 	Annotations []byte // Modify
 	Epoch       uint64 // Mark

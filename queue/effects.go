@@ -58,16 +58,17 @@ func (d *Dispatcher) emitOutcome(kind EffectKind, e *entry) {
 
 // emitRemove proposes the removal of one message; neighbours that are decided
 // one after the other, as they usually are, become one run.
-func (d *Dispatcher) emitRemove(q ID, reason Reason, seq Seq, size int) {
+func (d *Dispatcher) emitRemove(q ID, reason Reason, seq Seq, size int, awaited bool) {
 	if d.lastRemove >= 0 {
 		last := &d.effects[d.lastRemove]
 		if last.Queue == q && last.Reason == reason && last.Run.End() == seq && last.Run.Count < 1<<32-1 {
 			last.Run.Count++
 			last.Run.Bytes += uint64(size)
+			last.Awaited = last.Awaited || awaited
 			return
 		}
 	}
 	d.lastRemove = len(d.effects)
 	f := d.emit(EffectRemove, q)
-	f.Reason, f.Run = reason, Run{First: seq, Count: 1, Bytes: uint64(size)}
+	f.Reason, f.Run, f.Awaited = reason, Run{First: seq, Count: 1, Bytes: uint64(size)}, awaited
 }

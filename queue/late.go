@@ -62,7 +62,7 @@ func (d *Dispatcher) lateSettled(r *runtime, e *entry, late claim) {
 		d.settle(r, e, reason)
 	case acquired:
 		if !proposed {
-			d.emitRemove(r.q, reason, e.seq, e.size)
+			d.emitRemove(r.q, reason, e.seq, e.size, true)
 		}
 		d.recall(r, e)
 	case gone:

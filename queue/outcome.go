@@ -82,7 +82,15 @@ func (d *Dispatcher) exclude(e *entry, c *consumer) {
 // settle proposes the removal of e; the fact ends it.
 func (d *Dispatcher) settle(r *runtime, e *entry, reason Reason) {
 	e.state = settling
-	d.emitRemove(r.q, reason, e.seq, e.size)
+	d.emitRemove(r.q, reason, e.seq, e.size, r.awaits(e, reason))
+}
+
+// awaits tells whether the removal of e, for reason, keeps anybody waiting: a consumer
+// that is to hear of it, or that gets little more before; who has settled e late; or the
+// page that is loaded behind what has expired.
+func (r *runtime) awaits(e *entry, reason Reason) bool {
+	c := e.holder
+	return reason == Expired || e.ref != 0 || r.claimed(e) || c != nil && c.unsettled > c.opts.MaxUnsettled/2
 }
 
 // expire proposes the removal of a waiting message whose deadline has come.
