@@ -244,7 +244,7 @@ func (l *dispatchLoop) writeMarks() {
 		return
 	}
 	for id, e := range l.marks {
-		l.proposals.mark(&e) // it may rest: its time is a hundred times that
+		l.proposals.mark(&e) // it may rest, for restMillis is little beside markDelay
 		delete(l.marks, id)
 	}
 }
