@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -16,33 +17,80 @@ import (
 // urgent: about what a restart takes.
 const compactionsWait = 5 * time.Second
 
+// compactionsPause is how long they wait after one that failed.
+const compactionsPause = time.Second
+
 // lateCompactions is Pebble's own scheduler, which sees nothing to do for a while. Its
 // ticker, which would look at what waits ten times a second for ever, is left out: the
-// only occasions are a flush, the end of a compaction, and the end of the wait.
+// only occasions are a flush, the end of a compaction, and the end of a wait.
+//
+// Pebble begins a compaction that has failed again at once, and for ever. Here each
+// failure makes a pause; and a store that has failed compacts nothing any more, for what
+// its flushes have seemed to write since is nowhere (see guardFS).
 type lateCompactions struct {
 	*pebble.ConcurrencyLimitScheduler
-	until time.Time
-	end   *time.Timer
+	failure *failure
+
+	mu    sync.Mutex
+	until time.Time // before it only urgent ones begin
+	after time.Time // before it none
+	next  *time.Timer
+	ended bool
 }
 
-func newLateCompactions(wait time.Duration) *lateCompactions {
+func newLateCompactions(wait time.Duration, f *failure) *lateCompactions {
 	return &lateCompactions{
 		// The name says what it is made for; what it makes is the whole scheduler,
 		// and there is no other way to one.
 		ConcurrencyLimitScheduler: pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest(),
+		failure:                   f,
 		until:                     time.Now().Add(wait),
 	}
 }
 
 // Register implements pebble.CompactionScheduler.
 func (l *lateCompactions) Register(goroutines int, db pebble.DBForCompaction) {
-	l.ConcurrencyLimitScheduler.Register(goroutines, lateDB{db, l.until})
-	l.end = time.AfterFunc(time.Until(l.until), l.offer)
+	l.ConcurrencyLimitScheduler.Register(goroutines, lateDB{db, l})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next = time.AfterFunc(time.Until(l.until), l.offer)
+}
+
+// failed is told of a compaction that has failed. The caller may hold Pebble's locks.
+func (l *lateCompactions) failed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended || l.next == nil {
+		return
+	}
+	l.after = time.Now().Add(compactionsPause)
+	l.next.Reset(max(time.Until(l.until), compactionsPause))
+}
+
+// most is how many may run at a time, of n that Pebble would allow.
+func (l *lateCompactions) most(n int) int {
+	if l.failure.get() != nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch now := time.Now(); {
+	case now.Before(l.after):
+		return 0
+	case n <= 1 && now.Before(l.until):
+		// More than one is what Pebble allows when level 0 grows too deep, or when it
+		// was told to compact.
+		return 0
+	}
+	return n
 }
 
 // Unregister implements pebble.CompactionScheduler.
 func (l *lateCompactions) Unregister() {
-	l.end.Stop()
+	l.mu.Lock()
+	l.ended = true
+	l.next.Stop()
+	l.mu.Unlock()
 	l.ConcurrencyLimitScheduler.Unregister()
 }
 
@@ -61,16 +109,10 @@ func (l *lateCompactions) offer() {
 // lateDB is a store as its scheduler sees it.
 type lateDB struct {
 	pebble.DBForCompaction
-	until time.Time
+	late *lateCompactions
 }
 
-// GetAllowedWithoutPermission implements pebble.DBForCompaction. More than one at a
-// time is what Pebble allows when level 0 grows too deep, or when it was told to
-// compact.
+// GetAllowedWithoutPermission implements pebble.DBForCompaction.
 func (d lateDB) GetAllowedWithoutPermission() int {
-	n := d.DBForCompaction.GetAllowedWithoutPermission()
-	if n <= 1 && time.Now().Before(d.until) {
-		return 0
-	}
-	return n
+	return d.late.most(d.DBForCompaction.GetAllowedWithoutPermission())
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -53,4 +54,54 @@ func TestUrgentCompactionsDoNotWait(t *testing.T) {
 		}
 		require.Less(t, time.Since(begin), compactionsWait)
 	})
+}
+
+// A table that cannot be read is tried again, but not without a pause.
+func TestCompactionsThatFailPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := memOptions()
+		r := newRig(t, o)
+		require.NoError(t, r.store.db.pebble.Flush()) // what a start reads has a table of its own
+		flushOverlapping(t, r, 1)
+		tables, err := r.store.db.pebble.SSTables()
+		require.NoError(t, err)
+		newest := tables[0][len(tables[0])-1]
+		r.close()
+		flipByte(t, o.FS, testDir+"/"+newest.FileNum.String()+".sst", 20)
+		r = newRig(t, o)
+		defer r.close()
+		<-time.After(compactionsWait)
+		failed := func() int64 { return r.store.db.pebble.Metrics().Compact.FailedCount }
+		flushOverlapping(t, r, 8)
+		require.EqualValues(t, 1, failed())
+		<-time.After(10*compactionsPause + time.Millisecond)
+		synctest.Wait()
+		require.EqualValues(t, 11, failed())
+		require.NoError(t, r.store.failure.get(), "damage is not the store's end")
+	})
+}
+
+// A store that has failed compacts nothing: what its flushes seemed to write is nowhere.
+func TestAFailedStoreDoesNotCompact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, memOptions())
+		<-time.After(compactionsWait)
+		_ = r.store.failure.set(errors.New("the disk is gone"))
+		flushOverlapping(t, r, 12)
+		<-time.After(time.Minute)
+		synctest.Wait()
+		require.Zero(t, r.store.db.pebble.Metrics().Compact.FailedCount)
+		require.ErrorContains(t, r.store.Close(), "the disk is gone")
+	})
+}
+
+// flushOverlapping writes tables of the same keys, which are no shard's.
+func flushOverlapping(t *testing.T, r *rig, n int) {
+	db := r.store.db.pebble
+	for range n {
+		require.NoError(t, db.Set([]byte("~a"), make([]byte, 100), nil))
+		require.NoError(t, db.Set([]byte("~z"), make([]byte, 100), nil))
+		require.NoError(t, db.Flush())
+		synctest.Wait()
+	}
 }

@@ -29,7 +29,8 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		EventListener:              s.listener(),
 		Cleaner:                    pebble.ArchiveCleaner{}, // see walFS
 	}
-	o.Experimental.CompactionScheduler = newLateCompactions(compactionsWait)
+	s.compactions = newLateCompactions(compactionsWait, s.failure)
+	o.Experimental.CompactionScheduler = s.compactions
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 32 << 10
 	}
@@ -62,6 +63,7 @@ func (s *Store) backgroundError(err error) {
 	if errors.Is(err, pebble.ErrCancelledCompaction) || s.failure.get() != nil {
 		return
 	}
+	s.compactions.failed()
 	s.opts.Logger.Error("journal: background error", "err", err)
 	if !pebble.IsCorruptionError(err) {
 		_ = s.failure.set(fmt.Errorf("journal: background: %w", err))

@@ -28,7 +28,9 @@ type Store struct {
 	cache  *blockCache // of db; nil if it is open to be read only
 
 	failure *failure
-	damage  damageReports
+	// compactions is when Pebble may compact.
+	compactions *lateCompactions
+	damage      damageReports
 
 	mu     sync.Mutex // guards all that follows
 	shards map[uint16]*Shard

@@ -80,6 +80,8 @@ var kept = []struct {
 		5, Options{Nodes: 3, Queues: 3, Producers: 2, Consumers: 3, Safety: 20 * time.Second, Faults: []Fault{Restart, Transfer, WriteError, Crash}, Pace: time.Second}},
 	{"two leaderships were given away at once, one waited for a lock",
 		13, Options{Nodes: 3, Queues: 2, Producers: 2, Consumers: 2, Safety: 20 * time.Second, Faults: []Fault{Transfer, OneWay, Pause}, Pace: time.Second}},
+	{"the store of a failed disk tried the same compaction over and over, at once, and time stood still",
+		800110, Options{Nodes: 3, Queues: 2, Producers: 4, Consumers: 4, Safety: 31 * time.Second, Faults: []Fault{SyncError, Transfer, TableError}, Pace: 619 * time.Millisecond}},
 }
 
 func TestKeptSeeds(t *testing.T) {
