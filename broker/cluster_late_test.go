@@ -218,6 +218,25 @@ func TestHandingOverUnknownToANode(t *testing.T) {
 	})
 }
 
+// What has arrived before the lead is handed over is a fact when the next leader begins.
+func TestSettledByTheClientDoesNotComeAgainAfterATransfer(t *testing.T) {
+	inCluster(t, nil, func(t *testing.T, r *clusterRig) {
+		leader, follower, third := r.roles()
+		sendTexts(t, r.client(third), "q", "a")
+		p := r.peer(leader)
+		p.receivesFrom(0, "q").grants(0, 0, 1, false).flush()
+		p.gets("a", "it waits")
+		q := r.peer(third)
+		q.receivesFrom(0, "q").grants(0, 0, 5, false).flush()
+		r.pass(time.Second)
+		p.settles(0, 0, wire.StateAccepted, true).flush()
+		r.pass(time.Millisecond) // it has arrived, and waits for a message to go with
+		r.transfer(leader, follower)
+		r.pass(time.Second)
+		require.Empty(t, q.drained(0, 0, 5, "nothing is left"))
+	})
+}
+
 // What a client of the leader has settled waits a moment for a message to go with; a
 // leader that hands over before does not forget it.
 func TestSettledByTheClientIsToldWhenTheLeadEnds(t *testing.T) {

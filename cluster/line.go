@@ -112,8 +112,12 @@ func (b *Batcher) stall() {
 	})
 }
 
-// pause keeps what is not sent yet, or lets it go again.
+// pause keeps what is not sent yet, or lets it go again. What rests (see EndLater) is sent
+// before: it is as old as what is in flight, for which the lead is not handed over yet.
 func (b *Batcher) pause(on bool) {
+	if on {
+		b.Hurry()
+	}
 	b.mu.Lock()
 	b.paused = on
 	b.mu.Unlock()
