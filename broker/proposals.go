@@ -9,7 +9,9 @@ import (
 //
 // A record that nobody waits for rests: what a client has settled by itself goes into
 // the log with the next message, instead of keeping that one waiting behind a pack of
-// its own. At 2,000 messages a second that is every second fsync.
+// its own. At 2,000 messages a second that is every second fsync. It does not rest while
+// producers of this node wait for room in the queue; those of other nodes get it up to
+// restMillis later.
 //
 // Owner: the dispatch loop, but for Done.
 type proposals struct {
@@ -52,7 +54,7 @@ func (p *proposals) remove(e *queue.Effect) {
 		p.writeRuns()
 		p.queue, p.reason = e.Queue, e.Reason
 	}
-	p.urgent = p.urgent || e.Awaited
+	p.urgent = p.urgent || e.Awaited || p.reign.shard.watched.waits(e.Queue)
 	if n := len(p.runs); n > 0 && p.runs[n-1].End() == e.Run.First && p.runs[n-1].Count < 1<<30 {
 		p.runs[n-1].Count += e.Run.Count
 		p.runs[n-1].Bytes += e.Run.Bytes

@@ -32,6 +32,13 @@ func (w *watched) forget(a *address) {
 	w.mu.Unlock()
 }
 
+// waits tells whether producers of this node wait for room in a queue.
+func (w *watched) waits(q queue.ID) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.addresses[q] != nil
+}
+
 // removed looks at the gates of the queues that something was removed from.
 func (w *watched) removed(replies []queue.Reply) {
 	w.mu.Lock()
