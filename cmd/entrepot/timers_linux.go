@@ -45,7 +45,8 @@ func relaxTimers() {
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_TIMERSLACK, timerSlackNanos, 0); errno != 0 {
 		return
 	}
-	_ = syscall.Exec(program, os.Args, append(os.Environ(), relaxedEnv+"="+self)) // returns if it can't be done
+	_ = syscall.Exec(program, os.Args, append(os.Environ(), relaxedEnv+"="+self))
+	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_TIMERSLACK, 0, 0) // it can't be done: as before
 }
 
 // timerSlack is that of the calling thread, in nanoseconds; 0 if the kernel does not say.

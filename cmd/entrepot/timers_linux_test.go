@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +18,12 @@ const relaxedRole = "TEST_RELAXED_TIMERS"
 // arguments and surroundings, and every thread of it has the slack. If somebody has set
 // one, it stays.
 func TestRelaxTimers(t *testing.T) {
-	if os.Getenv(relaxedRole) != "" {
+	if role := os.Getenv(relaxedRole); role != "" {
+		if role == "set" {
+			runtime.LockOSThread()
+			_, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_TIMERSLACK, 70_000, 0)
+			require.Zero(t, errno)
+		}
 		relaxTimers()
 		_, marked := os.LookupEnv(relaxedEnv)
 		fmt.Printf("pid %d slack %d args %d marked %v\n", os.Getpid(), timerSlack(), len(os.Args), marked)
@@ -28,15 +35,16 @@ func TestRelaxTimers(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	for _, c := range []struct {
-		mark  string
-		slack int
-		why   string
+		role, mark string
+		slack      int
+		why        string
 	}{
-		{"", timerSlackNanos, "it is started as usual"},
-		{"1", timerSlackNanos, "the mark is that of another process, its parent for one"},
+		{"plain", "", timerSlackNanos, "it is started as usual"},
+		{"plain", "1", timerSlackNanos, "the mark is that of another process, its parent for one"},
+		{"set", "", 70_000, "somebody has set one"},
 	} {
 		cmd := exec.Command(self, "-test.run=^TestRelaxTimers$", "-test.v")
-		cmd.Env = append(os.Environ(), relaxedRole+"=1")
+		cmd.Env = append(os.Environ(), relaxedRole+"="+c.role)
 		if c.mark != "" {
 			cmd.Env = append(cmd.Env, relaxedEnv+"="+c.mark)
 		}
