@@ -24,26 +24,24 @@ const compactionsPause = time.Second
 // ticker, which would look at what waits ten times a second for ever, is left out: the
 // only occasions are a flush, the end of a compaction, and the end of a wait.
 //
-// Pebble begins a compaction that has failed again at once, and for ever. Here each
-// failure makes a pause; and a store that has failed compacts nothing any more, for what
-// its flushes have seemed to write since is nowhere (see guardFS).
+// Pebble begins a compaction that has failed again at once, and for ever: one of a damaged
+// table, or, in a store that has failed, one of tables that guardFS has kept off the disk.
+// Here each failure makes a pause.
 type lateCompactions struct {
 	*pebble.ConcurrencyLimitScheduler
-	failure *failure
 
 	mu    sync.Mutex
-	until time.Time // before it only urgent ones begin
-	after time.Time // before it none
-	next  *time.Timer
+	until time.Time   // before it only urgent ones begin
+	after time.Time   // before it none
+	next  *time.Timer // nil before Register
 	ended bool
 }
 
-func newLateCompactions(wait time.Duration, f *failure) *lateCompactions {
+func newLateCompactions(wait time.Duration) *lateCompactions {
 	return &lateCompactions{
 		// The name says what it is made for; what it makes is the whole scheduler,
 		// and there is no other way to one.
 		ConcurrencyLimitScheduler: pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest(),
-		failure:                   f,
 		until:                     time.Now().Add(wait),
 	}
 }
@@ -53,7 +51,17 @@ func (l *lateCompactions) Register(goroutines int, db pebble.DBForCompaction) {
 	l.ConcurrencyLimitScheduler.Register(goroutines, lateDB{db, l})
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.next = time.AfterFunc(time.Until(l.until), l.offer)
+	l.next = time.AfterFunc(time.Until(l.until), l.waited)
+}
+
+// waited is the end of a wait or a pause.
+func (l *lateCompactions) waited() {
+	l.mu.Lock()
+	if rest := time.Until(l.until); rest > 0 && !l.ended {
+		l.next.Reset(rest)
+	}
+	l.mu.Unlock()
+	l.offer()
 }
 
 // failed is told of a compaction that has failed. The caller may hold Pebble's locks.
@@ -64,14 +72,11 @@ func (l *lateCompactions) failed() {
 		return
 	}
 	l.after = time.Now().Add(compactionsPause)
-	l.next.Reset(max(time.Until(l.until), compactionsPause))
+	l.next.Reset(compactionsPause)
 }
 
 // most is how many may run at a time, of n that Pebble would allow.
 func (l *lateCompactions) most(n int) int {
-	if l.failure.get() != nil {
-		return 0
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch now := time.Now(); {
@@ -85,12 +90,19 @@ func (l *lateCompactions) most(n int) int {
 	return n
 }
 
+// stop ends all waits. Pebble does not unregister if it fails to open.
+func (l *lateCompactions) stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	if l.next != nil {
+		l.next.Stop()
+	}
+}
+
 // Unregister implements pebble.CompactionScheduler.
 func (l *lateCompactions) Unregister() {
-	l.mu.Lock()
-	l.ended = true
-	l.next.Stop()
-	l.mu.Unlock()
+	l.stop()
 	l.ConcurrencyLimitScheduler.Unregister()
 }
 

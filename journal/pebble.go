@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -29,7 +30,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		EventListener:              s.listener(),
 		Cleaner:                    pebble.ArchiveCleaner{}, // see walFS
 	}
-	s.compactions = newLateCompactions(compactionsWait, s.failure)
+	s.compactions = newLateCompactions(compactionsWait)
 	o.Experimental.CompactionScheduler = s.compactions
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 32 << 10
@@ -41,13 +42,18 @@ func (s *Store) pebbleOptions() *pebble.Options {
 func (s *Store) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: s.backgroundError,
+		CompactionEnd: func(i pebble.CompactionInfo) {
+			if i.Err != nil && !errors.Is(i.Err, pebble.ErrCancelledCompaction) {
+				s.compactions.failed()
+			}
+		},
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { s.stalled(true, i.Reason) },
 		WriteStallEnd:   func() { s.stalled(false, "") },
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			if s.failure.get() != nil {
 				return // as in backgroundError
 			}
-			s.opts.Logger.Error("journal: corruption", "path", i.Path, "err", i.Details)
+			s.complain("journal: corruption", "path", i.Path, "err", i.Details)
 			s.tableDamaged(i)
 		},
 	}
@@ -63,11 +69,20 @@ func (s *Store) backgroundError(err error) {
 	if errors.Is(err, pebble.ErrCancelledCompaction) || s.failure.get() != nil {
 		return
 	}
-	s.compactions.failed()
-	s.opts.Logger.Error("journal: background error", "err", err)
+	s.complain("journal: background error", "err", err)
 	if !pebble.IsCorruptionError(err) {
 		_ = s.failure.set(fmt.Errorf("journal: background: %w", err))
 	}
+}
+
+// complain logs what Pebble may have to say thousands of times a second, about a table
+// that is damaged: at most ten lines a second.
+func (s *Store) complain(msg string, args ...any) {
+	if s.complaints.Add(1) > 10 {
+		return
+	}
+	s.opts.Logger.Error(msg, args...)
+	time.AfterFunc(time.Second, func() { s.complaints.Store(0) })
 }
 
 func (s *Store) stalled(on bool, reason string) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +31,7 @@ type Store struct {
 	failure *failure
 	// compactions is when Pebble may compact.
 	compactions *lateCompactions
+	complaints  atomic.Int32 // in the last second, see complain
 	damage      damageReports
 
 	mu     sync.Mutex // guards all that follows
@@ -106,6 +108,7 @@ func (s *Store) open() error {
 	s.pebble.Cache = s.cache.Cache
 	db, err := pebble.Open(s.opts.Dir, s.pebble)
 	if err != nil {
+		s.compactions.stop()
 		return cmp.Or(s.failure.get(), openError(err))
 	}
 	s.db = &database{pebble: db, failure: s.failure}
