@@ -183,12 +183,15 @@ func (f *fleet) startAll(ctx context.Context) error {
 	return nil
 }
 
-// caughtUp waits until every shard has a leader and every replica all of its log.
+// onTheWay is how many entries a replica may lack while clients go on.
+const onTheWay = 100
+
+// caughtUp waits until every shard has a leader and every replica nearly all of its log.
 func (f *fleet) caughtUp(ctx context.Context) error {
 	if f.network == nil {
 		return nil
 	}
-	_, err := f.cluster.WaitStatus(ctx, func(s *brokerproc.Status) bool { return s.Caught() })
+	_, err := f.cluster.WaitStatus(ctx, func(s *brokerproc.Status) bool { return s.Caught(onTheWay) })
 	return err
 }
 
