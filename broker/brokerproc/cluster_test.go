@@ -62,11 +62,22 @@ func TestWhoHasCaughtUp(t *testing.T) {
 		return ShardStatus{Leader: "n1", Replicas: []ReplicaStatus{{State: state, LagEntries: lag}}}
 	}
 	good := replicas("ok", 0)
-	require.True(t, (&Status{Shards: []ShardStatus{good, good}}).Caught(0))
+	require.True(t, (&Status{Shards: []ShardStatus{good, good}}).Caught())
 	require.Equal(t, 2, (&Status{Shards: []ShardStatus{good, good}}).Leads("n1"))
 	for _, bad := range []ShardStatus{replicas("streaming", 0), replicas("ok", 1), {}} {
-		require.False(t, (&Status{Shards: []ShardStatus{good, bad}}).Caught(0))
+		require.False(t, (&Status{Shards: []ShardStatus{good, bad}}).Caught())
 	}
-	require.True(t, (&Status{Shards: []ShardStatus{good, replicas("ok", 1)}}).Caught(1), "one entry is on its way")
-	require.False(t, (&Status{}).Caught(0), "no cluster yet")
+	require.False(t, (&Status{}).Caught(), "no cluster yet")
+
+	before := &Status{Shards: []ShardStatus{{ID: 3, Leader: "n1", Replicas: []ReplicaStatus{{Match: 90}, {Match: 100}}}}}
+	now := func(leader string, replicas ...ReplicaStatus) *Status {
+		return &Status{Shards: []ShardStatus{{ID: 3, Leader: leader, Replicas: replicas}}}
+	}
+	ahead, there, behind := ReplicaStatus{State: "ok", Match: 120}, ReplicaStatus{State: "ok", Match: 100, LagEntries: 20}, ReplicaStatus{State: "ok", Match: 99}
+	require.True(t, now("n1", ahead, there).CaughtUpWith(before), "clients went on")
+	require.False(t, now("n1", ahead, behind).CaughtUpWith(before))
+	require.False(t, now("", ahead, there).CaughtUpWith(before))
+	require.False(t, now("n1", ahead, ReplicaStatus{State: "streaming", Match: 100}).CaughtUpWith(before))
+	require.False(t, (&Status{}).CaughtUpWith(before), "a node that knows nothing")
+	require.False(t, (&Status{}).CaughtUpWith(&Status{}))
 }

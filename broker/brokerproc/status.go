@@ -34,6 +34,7 @@ type ShardStatus struct {
 type ReplicaStatus struct {
 	Node       string  `json:"node"`
 	Role       string  `json:"role"`
+	Match      uint64  `json:"match"`
 	LagEntries uint64  `json:"lag_entries"`
 	LagBytes   uint64  `json:"lag_bytes"`
 	State      string  `json:"state"`
@@ -96,15 +97,31 @@ func (c *Cluster) WaitStatus(ctx context.Context, wanted func(*Status) bool) (St
 }
 
 // Caught tells whether every shard has a leader, and every replica all that its
-// leader has, but for so many entries: while there is traffic, some always are on
-// their way.
-func (s *Status) Caught(but uint64) bool {
+// leader has.
+func (s *Status) Caught() bool {
+	return s.all(func(r *ReplicaStatus, _ uint16) bool { return r.LagEntries == 0 })
+}
+
+// CaughtUpWith tells whether every shard has a leader, and every replica all that any
+// had in an earlier status. While clients go on, no replica has all for long.
+func (s *Status) CaughtUpWith(earlier *Status) bool {
+	had := map[uint16]uint64{}
+	for _, shard := range earlier.Shards {
+		for _, r := range shard.Replicas {
+			had[shard.ID] = max(had[shard.ID], r.Match)
+		}
+	}
+	return len(had) == len(s.Shards) && s.all(func(r *ReplicaStatus, shard uint16) bool { return r.Match >= had[shard] })
+}
+
+// all tells whether every shard has a leader and good replicas only.
+func (s *Status) all(good func(r *ReplicaStatus, shard uint16) bool) bool {
 	for _, shard := range s.Shards {
 		if shard.Leader == "" {
 			return false
 		}
-		for _, r := range shard.Replicas {
-			if r.State != "ok" || r.LagEntries > but {
+		for i := range shard.Replicas {
+			if r := &shard.Replicas[i]; r.State != "ok" || !good(r, shard.ID) {
 				return false
 			}
 		}

@@ -183,15 +183,20 @@ func (f *fleet) startAll(ctx context.Context) error {
 	return nil
 }
 
-// onTheWay is how many entries a replica may lack while clients go on.
-const onTheWay = 100
-
-// caughtUp waits until every shard has a leader and every replica nearly all of its log.
+// caughtUp waits until every shard has a leader and every replica all that the leader has
+// now.
 func (f *fleet) caughtUp(ctx context.Context) error {
 	if f.network == nil {
 		return nil
 	}
-	_, err := f.cluster.WaitStatus(ctx, func(s *brokerproc.Status) bool { return s.Caught(onTheWay) })
+	led := func(s *brokerproc.Status) bool {
+		return len(s.Shards) > 0 && !slices.ContainsFunc(s.Shards, func(shard brokerproc.ShardStatus) bool { return shard.Leader == "" })
+	}
+	now, err := f.cluster.WaitStatus(ctx, led)
+	if err != nil {
+		return err
+	}
+	_, err = f.cluster.WaitStatus(ctx, func(s *brokerproc.Status) bool { return s.CaughtUpWith(&now) })
 	return err
 }
 

@@ -111,7 +111,7 @@ func (e *EntrepotCluster) form(ctx context.Context) error {
 				return false
 			}
 		}
-		return s.Caught(0)
+		return s.Caught()
 	})
 	return err
 }
