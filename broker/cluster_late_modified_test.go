@@ -136,11 +136,7 @@ func TestFailureThatIsToldTwiceCountsOnce(t *testing.T) {
 		for _, settled := range []bool{false, true} {
 			inCluster(t, nil, func(t *testing.T, r *clusterRig) {
 				leader, follower, third := r.roles()
-				sendTexts(t, r.client(third), "q", "a")
-				p := r.peer(follower)
-				p.receivesFrom(0, "q").grants(0, 0, 1, false).flush()
-				p.gets("a", "before the change")
-				r.pass(time.Second)
+				p := r.holdsOne(follower, third)
 				from, to := follower, leader
 				if heard {
 					from, to = leader, follower

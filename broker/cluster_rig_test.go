@@ -247,6 +247,18 @@ func (r *clusterRig) peer(id string) *peer {
 	return p
 }
 
+// holdsOne is a client of a node that holds the only message of q, "a", which came by way
+// of another one; it has it for long enough that all nodes know.
+func (r *clusterRig) holdsOne(at, sentTo string) *peer {
+	r.t.Helper()
+	sendTexts(r.t, r.client(sentTo), "q", "a")
+	p := r.peer(at)
+	p.receivesFrom(0, "q").grants(0, 0, 1, false).flush()
+	p.gets("a", "it is held")
+	r.pass(time.Second)
+	return p
+}
+
 // client is a go-amqp session with a node.
 func (r *clusterRig) client(id string) *amqp.Session {
 	r.t.Helper()
