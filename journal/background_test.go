@@ -61,6 +61,7 @@ func TestACancelledFlushIsNoFailure(t *testing.T) {
 	require.NoError(t, r.store.db.excise(pebble.KeyRange{Start: q, End: prefixEnd(q)}))
 	close(fs.goOn)
 	<-flushed
+	r.store.db.pebble.TestOnlyWaitForCleaning() // what it had made is removed behind its back
 	_, err = fs.Stat(fs.table)
 	require.ErrorIs(t, err, os.ErrNotExist, "else nothing was cancelled")
 	r.enqueue(1, "b")
