@@ -203,7 +203,7 @@ func (l *dispatchLoop) loaded(in *dispatchInput) {
 func (l *dispatchLoop) effects() {
 	l.carryOut()
 	l.writeMarks()
-	l.proposals.flush(l.now)
+	l.proposals.flush()
 	l.sendNotices()
 }
 

@@ -29,8 +29,8 @@ type proposals struct {
 	hurried uint64         // up to this token none rests
 }
 
-// restMillis is how long a record rests at most. A crash within it, and what was settled
-// comes once more.
+// restMillis is about how long a record rests at most: the loop's timer is as late as
+// timers are. If the leader crashes meanwhile, what was settled comes once more.
 const restMillis = 2
 
 // openProposal is a record that is not answered. Which fields have a meaning
@@ -106,9 +106,9 @@ func (p *proposals) propose(o openProposal, urgent bool, fill func(*queue.PackBu
 func (p *proposals) any() bool { return p.written || len(p.runs) > 0 }
 
 // flush sends off what was gathered, and what has rested long enough by now.
-func (p *proposals) flush(now int64) {
+func (p *proposals) flush() {
 	p.writeRuns()
-	if at, rests := p.restUntil(); rests && at <= now {
+	if at, rests := p.restUntil(); rests && at <= p.reign.loop.now {
 		p.hurry()
 		return
 	}
