@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -95,7 +94,7 @@ func TestCompactionsOfAFailedStorePause(t *testing.T) {
 		flushOverlapping(t, r, 12)
 		<-time.After(10*compactionsPause + time.Millisecond)
 		synctest.Wait()
-		require.LessOrEqual(t, r.store.db.pebble.Metrics().Compact.FailedCount, int64(11))
+		require.EqualValues(t, 11, r.store.db.pebble.Metrics().Compact.FailedCount)
 		require.ErrorContains(t, r.store.Close(), "the disk is gone")
 	})
 }
@@ -130,14 +129,29 @@ func TestDamagedStatisticsDoNotKeepCompactionsFromBeginning(t *testing.T) {
 	r.close()
 }
 
+// What Pebble says over and over fills no log.
+func TestComplaintsAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := memOptions()
+		o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+		r := newRig(t, o)
+		defer r.close()
+		for second := range 3 {
+			for range 1000 {
+				r.store.complain("damaged")
+			}
+			require.Equal(t, 10*(second+1), bytes.Count(log.Bytes(), []byte("damaged")))
+			<-time.After(time.Second)
+			synctest.Wait()
+		}
+	})
+}
+
 // indexIn is where text first stands in a file.
 func indexIn(t *testing.T, fs vfs.FS, path, text string) int {
 	t.Helper()
-	f, err := fs.Open(path)
-	require.NoError(t, err)
-	b, err := io.ReadAll(f)
-	require.NoError(t, errors.Join(err, f.Close()))
-	at := bytes.Index(b, []byte(text))
+	at := bytes.Index(readFile(t, fs, path), []byte(text))
 	require.Positive(t, at)
 	return at
 }

@@ -236,13 +236,18 @@ func tableOf(t *testing.T, r *rig, key []byte) string {
 	return ""
 }
 
-func flipByte(t *testing.T, fs vfs.FS, path string, at int64) {
+func readFile(t *testing.T, fs vfs.FS, path string) []byte {
 	t.Helper()
 	f, err := fs.Open(path)
 	require.NoError(t, err)
 	b, err := io.ReadAll(f)
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
+	require.NoError(t, errors.Join(err, f.Close()))
+	return b
+}
+
+func flipByte(t *testing.T, fs vfs.FS, path string, at int64) {
+	t.Helper()
+	b := readFile(t, fs, path)
 	b[at] ^= 1
 	out, err := fs.Create(path, vfs.WriteCategoryUnspecified)
 	require.NoError(t, err)

@@ -76,13 +76,15 @@ func (s *Store) backgroundError(err error) {
 }
 
 // complain logs what Pebble may have to say thousands of times a second, about a table
-// that is damaged: at most ten lines a second.
+// that is damaged: at most ten lines within a second of the first.
 func (s *Store) complain(msg string, args ...any) {
-	if s.complaints.Add(1) > 10 {
+	switch n := s.complaints.Add(1); {
+	case n > 10:
 		return
+	case n == 1:
+		time.AfterFunc(time.Second, func() { s.complaints.Store(0) })
 	}
 	s.opts.Logger.Error(msg, args...)
-	time.AfterFunc(time.Second, func() { s.complaints.Store(0) })
 }
 
 func (s *Store) stalled(on bool, reason string) {

@@ -31,7 +31,7 @@ type Store struct {
 	failure *failure
 	// compactions is when Pebble may compact.
 	compactions *lateCompactions
-	complaints  atomic.Int32 // in the last second, see complain
+	complaints  atomic.Int32 // since the first of this second, see complain
 	damage      damageReports
 
 	mu     sync.Mutex // guards all that follows
