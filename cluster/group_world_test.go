@@ -297,6 +297,18 @@ func (w *groupWorld) kill(id string) {
 	m.fsm.crash()
 }
 
+// until waits, in a bubble, until ok, for at most ten seconds.
+func (w *groupWorld) until(why string, ok func() bool) {
+	w.t.Helper()
+	for range 10_000 {
+		if ok() {
+			return
+		}
+		<-time.After(time.Millisecond)
+	}
+	w.t.Fatal("never: " + why)
+}
+
 // leader waits, in a bubble, until one of the running nodes leads, and its lease holds.
 func (w *groupWorld) leader() *groupMember {
 	w.t.Helper()
