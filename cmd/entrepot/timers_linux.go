@@ -10,18 +10,18 @@ import (
 // The kernel may wake a sleeping thread as late as its timer slack (prctl(2),
 // PR_SET_TIMERSLACK) if that saves an interrupt. While any goroutine runs, a thread of
 // Go's runtime (sysmon) sleeps 20 us at a time, and with Linux's slack of 50 us a
-// broker at 1,000 fsyncs a second spends a third of its context switches on that, and
-// as many again on taking back the processor of a goroutine that is in an fsync, which
-// is over before the processor has found other work. Three nodes on two cores, in turn:
-// accepted after 0.42-0.58 instead of 0.59-0.71 ms, 2,000 messages/s end to end in
-// 1.0-1.4 instead of 1.2-1.8 ms, and 5 to 25 % less CPU. Timers are late by at most
-// this much; the broker has none for which that matters.
+// broker at 1,000 fsyncs a second spends a third of its context switches on that. Three
+// nodes on two cores, in turn: accepted after 0.48-0.61 instead of 0.66-0.80 ms (3 runs
+// each), 2,000 messages/s end to end in 1.2-1.4 instead of 1.5-2.2 ms (3 and 4 runs), and
+// 9 to 27 % less CPU a message. Timers are late by as much; the broker has none for which
+// that matters.
 const (
 	kernelSlackNanos = 50_000
 	timerSlackNanos  = 1_000_000
 )
 
-// relaxedEnv has the pid of a process that has been through relaxTimers.
+// relaxedEnv has the pid of a process that has been through relaxTimers: a kernel that
+// forgets the slack must not be asked for ever.
 const relaxedEnv = "ENTREPOT_TIMERS_OF"
 
 // relaxTimers raises the timer slack of the whole process, unless somebody has set one

@@ -15,8 +15,7 @@ import (
 const relaxedRole = "TEST_RELAXED_TIMERS"
 
 // A process that relaxes its timers goes on once, as the same process with the same
-// arguments and surroundings, and every thread of it has the slack. If somebody has set
-// one, it stays.
+// arguments and surroundings, and with the slack. If somebody has set one, it stays.
 func TestRelaxTimers(t *testing.T) {
 	if role := os.Getenv(relaxedRole); role != "" {
 		if role == "set" {
