@@ -29,11 +29,21 @@ func TestTheCheckerSeesADiskThatWentBack(t *testing.T) {
 
 	backup := filepath.Join(t.TempDir(), "backup")
 	strikes := 0
+	var then oracle.Report // when the copy was made
 	h.faults.process = []kind{{name: "liar", weight: 1, nodes: 1, draw: func(a *arena, _ *rand.Rand) fault {
 		return fault{"liar", "the disk goes back", func(ctx context.Context) error {
 			n := a.nodes()[0]
+			if strikes++; strikes == 2 {
+				// There must be something that the copy does not have.
+				for now := then; now.Accepted < then.Accepted+200 || now.Settled < then.Settled+200; now = a.oracle.Interim() {
+					if err := sleep(ctx, retryPause); err != nil {
+						return err
+					}
+				}
+			}
 			a.kill(n)
-			if strikes++; strikes == 1 {
+			if strikes == 1 {
+				then = a.oracle.Interim()
 				if err := os.CopyFS(backup, os.DirFS(n.DataDir)); err != nil {
 					return err
 				}
