@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -51,7 +50,7 @@ type harness struct {
 	random *rand.Rand // of the harness's goroutine
 	plans  []workload.Plan
 	pauses *pauses
-	terms  map[uint16]uint64 // of the shards when the weather became calm
+	calmed calmLeaders
 	say    func(format string, args ...any)
 	faults struct{ process, network []kind }
 }
@@ -72,6 +71,7 @@ func newHarness(s settings, binary, dir string, say func(string, ...any)) (*harn
 		random: rand.New(rand.NewPCG(s.seed, 0)),
 		plans:  plans(s.nodes),
 		pauses: newPauses(),
+		calmed: calmLeaders{ask: f.terms},
 		say:    say,
 	}
 	f.ended = func(node string) {
@@ -139,7 +139,7 @@ func (h *harness) breakAndCount(ctx context.Context, duration time.Duration) (er
 		return err
 	}
 	h.say("%d nodes are ready", len(h.nodes()))
-	if h.terms, err = h.fleet.terms(ctx); err != nil {
+	if err := h.calmed.begin(ctx); err != nil {
 		return err
 	}
 	t := startTraffic(ctx, h.fleet, h.oracle, h.pauses, h.plans, rand.New(rand.NewPCG(h.random.Uint64(), 1)))
@@ -227,27 +227,26 @@ func (h *harness) episode(ctx context.Context) error {
 }
 
 // calm lets some time pass and tells the oracle that the weather is calm.
-func (h *harness) calm(ctx context.Context) (err error) {
-	if err = sleep(ctx, h.grace); err != nil {
+func (h *harness) calm(ctx context.Context) error {
+	if err := sleep(ctx, h.grace); err != nil {
 		return err
 	}
-	if h.terms, err = h.fleet.terms(ctx); err != nil {
+	if err := h.calmed.begin(ctx); err != nil {
 		return err
 	}
 	h.oracle.Calm()
+	h.say("calm, in terms %v", h.calmed.terms)
 	h.pauses.fault("calm", "nothing")
 	return nil
 }
 
 // disturb tells the oracle that the weather turns, and whether leaders have changed
-// while it was calm. Who can't be asked may have.
+// while it was calm.
 func (h *harness) disturb(ctx context.Context) {
-	now, err := h.fleet.terms(ctx)
-	if h.terms != nil && (err != nil || !maps.Equal(h.terms, now)) {
+	if h.calmed.end(ctx) {
 		h.say("leaders have changed in calm weather")
 		h.oracle.Shaken()
 	}
-	h.terms = nil
 	h.oracle.Disturb()
 }
 

@@ -101,7 +101,7 @@ func (r *Result) printVerdict(w io.Writer) {
 		fmt.Fprintf(w, "  VIOLATION %s: %d\n", kind, n)
 	}
 	for _, v := range r.Violations {
-		fmt.Fprintf(w, "    %s %s message %s in stretch %d: %s\n", v.Kind, v.Queue, v.Message, v.Life, v.Why)
+		fmt.Fprintf(w, "    %v\n", v)
 	}
 	switch {
 	case r.Error != "":

@@ -54,7 +54,7 @@ func (r *Result) print(w io.Writer) {
 		fmt.Fprintf(w, "  VIOLATION %s: %d\n", kind, n)
 	}
 	for _, v := range r.Violations {
-		fmt.Fprintf(w, "    %s %s message %s in life %d: %s\n", v.Kind, v.Queue, v.Message, v.Life, v.Why)
+		fmt.Fprintf(w, "    %v\n", v)
 	}
 	if !r.OK() {
 		fmt.Fprintf(w, "  data and log are kept in %s\n", r.Dir)

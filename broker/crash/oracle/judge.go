@@ -30,6 +30,7 @@ func (o *Oracle) Delivered(d Delivery) bool {
 		return false
 	}
 	o.report.Delivered++
+	o.note(m, "delivered", d.Consumer)
 	o.judgeExistence(c, m)
 	o.judgeOrder(c, m)
 	o.judgeTTL(m, d)
@@ -82,7 +83,8 @@ func (o *Oracle) judgeOrder(c *consumer, m *message) {
 	}
 	excused := !m.returned.Before(o.ordered) || !o.disrupted[c.queue].Before(o.ordered)
 	if !excused && !o.weather.disturbed {
-		o.blame(Disorder, c.queue, m.ID, "it came after %d and was never given back", highest)
+		o.blame(Disorder, c.queue, m.ID, "it came after %d and was never given back; %s",
+			highest, o.trailOf(ID{m.ID.Producer, highest}))
 	}
 }
 
@@ -159,5 +161,5 @@ func (o *Oracle) blame(k Kind, queue string, id ID, format string, args ...any) 
 	if o.weather.cluster && !o.weather.disturbed && fair[k] {
 		report = &o.weather.tentative
 	}
-	report.add(Violation{Kind: k, Queue: queue, Message: id.String(), Life: o.life, Why: fmt.Sprintf(format, args...)})
+	report.add(Violation{Kind: k, Queue: queue, Message: id.String(), Life: o.life, Why: fmt.Sprintf(format, args...), Trail: o.trailOf(id)})
 }

@@ -74,6 +74,9 @@ const (
 	Fail                       // back in its place, delivery-count + 1
 )
 
+// settling is what a trail says of them.
+var settling = [...]string{Accept: "accepts", Reject: "rejects", Release: "releases", Fail: "fails"}
+
 func (o Outcome) removes() bool { return o == Accept || o == Reject }
 
 type sendState uint8
@@ -110,6 +113,7 @@ type message struct {
 	// bound of delivery-count.
 	failed     []uint64
 	deliveries int
+	trail      []step
 	// returned is when it was last given back.
 	returned time.Time
 }
@@ -128,6 +132,7 @@ type Oracle struct {
 	// slack is how late a clock of a busy machine may make a client look.
 	// It is only used where a deadline is judged.
 	slack time.Duration
+	began time.Time
 
 	mu sync.Mutex
 	// life counts the stretches in which all is judged alike: from start to kill
@@ -150,7 +155,7 @@ type Oracle struct {
 // New makes an oracle. slack is the lateness it forgives where it judges TTLs.
 func New(slack time.Duration) *Oracle {
 	return &Oracle{
-		slack: slack, life: 1, ordered: time.Now(),
+		slack: slack, began: time.Now(), life: 1, ordered: time.Now(),
 		messages:  map[ID]*message{},
 		consumers: map[Consumer]*consumer{},
 		disrupted: map[string]time.Time{},
@@ -185,7 +190,9 @@ func (o *Oracle) Restarted() {
 func (o *Oracle) Sending(s Send) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.messages[s.ID] = &message{Send: s}
+	m := &message{Send: s}
+	o.messages[s.ID] = m
+	o.note(m, "sent", 0)
 	o.report.Sent++
 }
 
@@ -195,6 +202,7 @@ func (o *Oracle) Accepted(id ID, at time.Time) {
 	defer o.mu.Unlock()
 	m := o.messages[id]
 	m.state, m.acceptedAt = sendAccepted, at
+	o.note(m, "accepted", 0)
 	o.report.Accepted++
 }
 
@@ -203,7 +211,9 @@ func (o *Oracle) Accepted(id ID, at time.Time) {
 func (o *Oracle) Refused(id ID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.messages[id].state = sendRefused
+	m := o.messages[id]
+	m.state = sendRefused
+	o.note(m, "refused", 0)
 	o.report.Refused++
 }
 
@@ -231,6 +241,7 @@ func (o *Oracle) Detached(c Consumer) {
 	o.disrupted[left.queue] = now
 	for _, m := range left.holds {
 		m.holder, m.returned = 0, now
+		o.note(m, "detached", c)
 	}
 	left.holds, left.highest = nil, nil
 }
@@ -245,6 +256,7 @@ func (o *Oracle) Settling(c Consumer, id ID, out Outcome) bool {
 		return false
 	}
 	o.take(m)
+	o.note(m, settling[out], c)
 	switch {
 	case !out.removes():
 		m.returned = time.Now()
@@ -260,6 +272,7 @@ func (o *Oracle) Settled(id ID, out Outcome) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	m := o.messages[id]
+	o.note(m, "confirmed", 0)
 	o.report.Settled++
 	o.tick++
 	if out.removes() {

@@ -394,3 +394,20 @@ func TestReportKeepsCountsWhenDetailsAreMany(t *testing.T) {
 	require.Equal(t, 3*maxDetails, r.Counts[Unclean])
 	require.Len(t, r.Violations, maxDetails)
 }
+
+// Who reads a violation wants to know what came before it, of both messages if their
+// order is wrong.
+func TestAViolationTellsWhatCameBeforeIt(t *testing.T) {
+	s := newStory()
+	s.store(1, 2)
+	c := s.Attached("q")
+	s.deliver(c, 2)
+	s.settle(t, c, 2, Accept)
+	s.deliver(c, 1)
+	report := s.Interim()
+	require.Len(t, report.Violations, 1)
+	text := report.Violations[0].String()
+	require.Regexp(t, `^disorder q message 1/1 in life 1: it came after 2 and was never given back; `+
+		`1/2: \S+ s sent \S+ s accepted \S+ s delivered consumer 1 \S+ s accepts consumer 1 \S+ s confirmed; `+
+		`1/1: \S+ s sent \S+ s accepted \S+ s delivered consumer 1$`, text)
+}

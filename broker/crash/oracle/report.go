@@ -1,5 +1,7 @@
 package oracle
 
+import "fmt"
+
 // Kind is what a broker may never do.
 type Kind string
 
@@ -24,8 +26,18 @@ type Violation struct {
 	Kind    Kind   `json:"kind"`
 	Queue   string `json:"queue"`
 	Message string `json:"message"` // producer/n
-	Life    int    `json:"life"`    // of the broker, from 1
+	Life    int    `json:"life"`    // of the broker, or the stretch of weather, from 1
 	Why     string `json:"why"`
+	Trail   string `json:"trail,omitempty"` // what was done with the message and seen of it
+}
+
+// String tells it in a line.
+func (v Violation) String() string {
+	text := fmt.Sprintf("%s %s message %s in life %d: %s", v.Kind, v.Queue, v.Message, v.Life, v.Why)
+	if v.Trail != "" {
+		text += "; " + v.Trail
+	}
+	return text
 }
 
 // Report is the count. All numbers are messages or deliveries.
