@@ -62,6 +62,11 @@ const leaseLook = 10 * time.Millisecond
 // answered for the lease's time does not know whether there is another one by now.
 // False: the reign is over.
 func (r *reign) awaitLease() bool {
+	if r.shard.group.LeaseValid(time.Now()) {
+		return true
+	}
+	since := time.Now()
+	defer func() { r.shard.log.Info("deliveries waited for a majority", "term", r.term, "for", time.Since(since)) }()
 	for !r.shard.group.LeaseValid(time.Now()) {
 		select {
 		case <-r.ended:

@@ -55,6 +55,7 @@ func (g *Group) step(l *leadership, lead bool) {
 	term := l.term
 	g.leader.Store(lead)
 	if !lead {
+		g.cfg.Logger.Info("this node leads no longer", "shard", g.cfg.Shard, "term", term)
 		g.lease.Store(0)
 		g.tellLeader(false, term)
 		g.clock.follow()
@@ -63,6 +64,7 @@ func (g *Group) step(l *leadership, lead bool) {
 		g.followers.forget()
 		return
 	}
+	g.cfg.Logger.Info("this node leads", "shard", g.cfg.Shard, "term", term)
 	g.elections.Add(1)
 	g.clock.lead()
 	g.takeLease(term)
