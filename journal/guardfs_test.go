@@ -22,7 +22,7 @@ type operation struct {
 	say   string // what our sentence calls it
 	file  string // part of the path
 	kinds []errorfs.OpKind
-	size  int // of a message; 0: small
+	size  int // of a message; 0: small. One as large as a memtable has a WAL file of its own
 }
 
 // breakage is a disk on which the k-th such operation fails.
@@ -98,11 +98,11 @@ func TestPebbleHearsOfNoWriteError(t *testing.T) {
 		{"write", ".log", []errorfs.OpKind{errorfs.OpFileWrite, errorfs.OpFileWriteAt}, 0},
 		{"sync", ".log", []errorfs.OpKind{errorfs.OpFileSync, errorfs.OpFileSyncData}, 0},
 		{"close", ".log", []errorfs.OpKind{errorfs.OpFileClose}, 0},
-		{"remove", ".log", []errorfs.OpKind{errorfs.OpRemove}, smallCommit},
+		{"remove", ".log", []errorfs.OpKind{errorfs.OpRemove}, 64 << 10},
 		{"rename", ".log", []errorfs.OpKind{errorfs.OpRename}, 0},
 		{"sync", testDir, []errorfs.OpKind{errorfs.OpFileSync}, 0}, // the directory too
-		{"close", ".log", []errorfs.OpKind{errorfs.OpFileClose}, smallCommit},
-		{"sync", ".log", []errorfs.OpKind{errorfs.OpFileSyncData}, smallCommit},
+		{"close", ".log", []errorfs.OpKind{errorfs.OpFileClose}, 64 << 10},
+		{"sync", ".log", []errorfs.OpKind{errorfs.OpFileSyncData}, 64 << 10},
 		{"write", "MANIFEST", []errorfs.OpKind{errorfs.OpFileWrite}, 0},
 		{"sync", "MANIFEST", []errorfs.OpKind{errorfs.OpFileSync}, 0},
 		{"create", ".sst", []errorfs.OpKind{errorfs.OpCreate}, 0},
