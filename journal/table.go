@@ -31,6 +31,11 @@ const (
 	ownTable = 256 << 10
 	// maxTable bounds a table.
 	maxTable = 16 << 20
+	// tableSync is how much of a table is written before the disk is told to begin. A
+	// whole table at its end would keep every commit waiting that comes meanwhile:
+	// three nodes, 256 in flight, in turn: accept p99 16 instead of 24 ms, and a
+	// seventh more messages (6 runs each).
+	tableSync = 512 << 10
 )
 
 // clearTables removes what a process that is no more left for later.
@@ -73,6 +78,7 @@ func (t *tableSet) open() error {
 		return err
 	}
 	t.paths = append(t.paths, path)
+	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: tableSync})
 	options := s.pebble.MakeWriterOptions(0, s.db.tableFormat())
 	t.w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), options)
 	t.size = 0
