@@ -5,36 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 )
-
-// FreeAddress is a loopback address whose port was free a moment ago. Two
-// programs that ask at the same time get different ones.
-func FreeAddress() (string, error) {
-	one, err := FreeAddresses(1)
-	if err != nil {
-		return "", err
-	}
-	return one[0], nil
-}
-
-// FreeAddresses are n of them, all different.
-func FreeAddresses(n int) ([]string, error) {
-	list := make([]string, n)
-	for i := range list {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() // all at the end, or the kernel could give the same port again
-		list[i] = l.Addr().String()
-	}
-	return list, nil
-}
 
 // RSS is the process's resident memory in bytes, as /proc tells.
 func (p *Process) RSS() (int64, error) {

@@ -34,11 +34,3 @@ func TestRSSIsReadInKibibytes(t *testing.T) {
 	_, err = rssOf(strings.NewReader("Name:\tentrepot\n"))
 	require.Error(t, err, "a zombie has no VmRSS")
 }
-
-func TestFreeAddressesDiffer(t *testing.T) {
-	a, err := FreeAddress()
-	require.NoError(t, err)
-	b, err := FreeAddress()
-	require.NoError(t, err)
-	require.NotEqual(t, a, b)
-}
