@@ -66,7 +66,6 @@ func (r *reign) awaitLease() bool {
 		return true
 	}
 	since := time.Now()
-	defer func() { r.shard.log.Info("deliveries waited for a majority", "term", r.term, "for", time.Since(since)) }()
 	for !r.shard.group.LeaseValid(time.Now()) {
 		select {
 		case <-r.ended:
@@ -74,6 +73,7 @@ func (r *reign) awaitLease() bool {
 		case <-time.After(leaseLook):
 		}
 	}
+	r.shard.log.Info("deliveries have waited for a majority", "term", r.term, "for", time.Since(since))
 	return true
 }
 

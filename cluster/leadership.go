@@ -55,7 +55,7 @@ func (g *Group) step(l *leadership, lead bool) {
 	term := l.term
 	g.leader.Store(lead)
 	if !lead {
-		g.cfg.Logger.Info("this node leads no longer", "shard", g.cfg.Shard, "term", term)
+		g.say("this node leads no longer", g.led.Load())
 		g.lease.Store(0)
 		g.tellLeader(false, term)
 		g.clock.follow()
@@ -64,13 +64,20 @@ func (g *Group) step(l *leadership, lead bool) {
 		g.followers.forget()
 		return
 	}
-	g.cfg.Logger.Info("this node leads", "shard", g.cfg.Shard, "term", term)
+	g.say("this node leads", term)
 	g.elections.Add(1)
 	g.clock.lead()
 	g.takeLease(term)
 	g.batcher.setRoute(route{local: true})
 	g.intake.set(intakeOpen)
 	g.tellLeader(true, term)
+}
+
+// say logs what has become of the lead; nobody else can have that of a single node.
+func (g *Group) say(what string, term uint64) {
+	if g.cfg.Hub != nil {
+		g.cfg.Logger.Info(what, "shard", g.cfg.Shard, "term", term)
+	}
 }
 
 func (g *Group) tellLeader(lead bool, term uint64) {
