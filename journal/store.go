@@ -74,7 +74,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s.failure = newFailure(o.Hooks.Failed)
 	s.damage.hook = o.Hooks.Damaged
-	s.fs = newWALFS(&guardFS{o.FS, s.failure}, o.Durability == OS, o.Hooks.Synced)
+	s.fs = newWALFS(&guardFS{o.FS, s.failure}, o.Durability == OS, int64(o.MemTableBytes), o.Hooks.Synced)
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}

@@ -31,10 +31,12 @@ const (
 	ownTable = 256 << 10
 	// maxTable bounds a table.
 	maxTable = 16 << 20
-	// tableSync is how much of a table is written before the disk is told to begin. A
-	// whole table at its end would keep every commit waiting that comes meanwhile:
-	// three nodes, 256 in flight, in turn: accept p99 16 instead of 24 ms, and a
-	// seventh more messages (6 runs each).
+	// tableSync is how much of a table is written before the disk is told to begin, as
+	// Pebble does with its own tables: behind the newest MiB, and where a file system
+	// other than ext4 cannot be told that, by an fdatasync. A whole table at its end
+	// would keep every commit waiting that comes meanwhile: three nodes, 256 in flight,
+	// ext4, in turn: accept p99 16 instead of 24 ms, and a seventh more messages (6 runs
+	// each).
 	tableSync = 512 << 10
 )
 

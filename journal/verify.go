@@ -83,7 +83,7 @@ func openReadOnly(fsys vfs.FS, dir string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		opts: o, lock: lock, fs: newWALFS(fsys, false, nil), failure: newFailure(nil),
+		opts: o, lock: lock, fs: newWALFS(fsys, false, 0, nil), failure: newFailure(nil),
 		shards: map[uint16]*Shard{}, logs: map[uint16]*Log{},
 	}
 	s.pebble = s.pebbleOptions()

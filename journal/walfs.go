@@ -36,8 +36,9 @@ import (
 // called each second, does it. The data has been handed to the kernel by then.
 type walFS struct {
 	vfs.FS
-	lazy   bool // Durability OS
-	synced func(time.Duration)
+	lazy    bool  // Durability OS
+	largest int64 // file that is kept
+	synced  func(time.Duration)
 
 	mean atomic.Int64 // bytes of recent commits
 
@@ -72,11 +73,13 @@ const (
 
 var zeros [zeroStep]byte
 
-func newWALFS(fs vfs.FS, lazy bool, synced func(time.Duration)) *walFS {
+// newWALFS REQUIRES that a file with a memtable has about memTable bytes. One that a huge
+// commit has made larger is not kept.
+func newWALFS(fs vfs.FS, lazy bool, memTable int64, synced func(time.Duration)) *walFS {
 	if synced == nil {
 		synced = func(time.Duration) {}
 	}
-	return &walFS{FS: fs, lazy: lazy, synced: synced, open: map[*walFile]struct{}{}}
+	return &walFS{FS: fs, lazy: lazy, largest: memTable + zeroStep, synced: synced, open: map[*walFile]struct{}{}}
 }
 
 func isWAL(name string) bool { return strings.HasSuffix(name, ".log") }
@@ -137,7 +140,7 @@ func (fs *walFS) keepSpare(name string) (kept bool, _ error) {
 		return false, nil
 	}
 	info, err := fs.FS.Stat(name)
-	if err != nil {
+	if err != nil || info.Size() > fs.largest {
 		return false, err
 	}
 	spare := fs.PathJoin(fs.PathDir(name), spareName)

@@ -23,11 +23,13 @@ func size(t *testing.T, fs vfs.FS, name string) int64 {
 
 func TestZerosAheadOfSmallCommits(t *testing.T) {
 	mem := vfs.NewMem()
-	var syncs int
-	fs := newWALFS(mem, false, func(time.Duration) { syncs++ })
+	var syncs, commits int
+	const memTable = 4 << 20
+	fs := newWALFS(mem, false, memTable, func(time.Duration) { syncs++ })
 	f, err := fs.Create("000001.log", "")
 	require.NoError(t, err)
 	commit := func(n int) {
+		commits++
 		_, err := f.Write(make([]byte, n))
 		require.NoError(t, err)
 		require.NoError(t, f.SyncData())
@@ -54,7 +56,7 @@ func TestZerosAheadOfSmallCommits(t *testing.T) {
 		commit(100)
 		require.Equal(t, grown, size(t, mem, "000001.log"), "and the next do not make the file grow")
 	}
-	require.NotZero(t, syncs, "every sync is told")
+	require.Equal(t, commits, syncs, "every sync is told")
 
 	require.NoError(t, fs.Rename("000001.log", "archive/000001.log"))
 	_, err = mem.Stat("000001.log")
@@ -73,6 +75,15 @@ func TestZerosAheadOfSmallCommits(t *testing.T) {
 	_, err = mem.Stat("000004.log")
 	require.Error(t, err, "but no second one")
 	require.Equal(t, grown, size(t, mem, spareName))
+
+	huge, err := fs.Create("000005.log", "")
+	require.NoError(t, err)
+	_, err = huge.Write(make([]byte, memTable+zeroStep+1))
+	require.NoError(t, err)
+	require.NoError(t, huge.Close())
+	require.NoError(t, fs.Rename("000005.log", "archive/000005.log"))
+	_, err = mem.Stat(spareName)
+	require.Error(t, err, "nor one that a huge commit has made larger than a memtable")
 
 	h, err := fs.Create("000003.sst", "")
 	require.NoError(t, err)
@@ -112,7 +123,7 @@ func TestAFileRetiresWhileTheSpareIsUsedAgain(t *testing.T) {
 			retire("000002.log")
 			retired = true
 		}
-	}}, false, nil)
+	}}, false, 0, nil)
 	create("000001.log")
 	create("000002.log")
 	retire("000001.log")
@@ -137,7 +148,7 @@ func TestWALFilesComeWhileATableGoes(t *testing.T) {
 	fs = newWALFS(slowRemove{vfs.NewMem(), func() {
 		require.True(t, fs.mu.TryLock(), "or Create waits for the deletion")
 		fs.mu.Unlock()
-	}}, false, nil)
+	}}, false, 0, nil)
 	f, err := fs.Create("000001.sst", "")
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
@@ -152,7 +163,7 @@ func TestLazySyncs(t *testing.T) {
 		}
 		return nil
 	})
-	fs := newWALFS(errorfs.Wrap(vfs.NewMem(), counting), true, nil)
+	fs := newWALFS(errorfs.Wrap(vfs.NewMem(), counting), true, 0, nil)
 	f, err := fs.Create("000001.log", "")
 	require.NoError(t, err)
 	for range 10 {

@@ -1,30 +1,33 @@
 package brokerproc
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 )
 
-// Ports come from below those that Linux gives to clients (32768-60999), or a client of
-// another process could take one between our choice and the server's start, or while the
-// server is away.
+// Ports come from below those that Linux gives to clients by default (32768-60999), or a
+// client of any process could take one between our choice and the server's start, or while
+// the server is away. Another process that chooses like this one still could.
 const (
 	firstPort = 10_000
 	endOfPort = 32_768
 )
 
-// given are the ports that this process was told. It never gets one twice: the nodes of a
-// cluster are planned one after the other, and started afterwards.
-var given = struct {
+// given are the ports that this process was told of late. It gets none of them again: the
+// nodes of a cluster are planned one after the other, and started afterwards.
+var given struct {
 	mu    sync.Mutex
-	ports map[int]bool
-}{ports: map[int]bool{}}
+	ports [recentlyGiven]int
+	next  int // where the next one goes
+}
 
-// FreeAddress is a loopback address whose port was free a moment ago, and was not given
-// before.
+const recentlyGiven = 1000
+
+// FreeAddress is a loopback address whose port was free a moment ago, and is none of the
+// last thousand that were given.
 func FreeAddress() (string, error) {
 	one, err := FreeAddresses(1)
 	if err != nil {
@@ -51,18 +54,18 @@ func FreeAddresses(n int) ([]string, error) {
 // freeAddress REQUIRES given.mu.
 func freeAddress() (address string, err error) {
 	const tries = 1000
-	err = errors.New("all have been given")
 	for range tries {
 		port := firstPort + rand.IntN(endOfPort-firstPort)
-		if given.ports[port] {
+		if slices.Contains(given.ports[:], port) {
 			continue
 		}
 		address = fmt.Sprintf("127.0.0.1:%d", port)
 		var l net.Listener
 		if l, err = net.Listen("tcp", address); err == nil {
-			given.ports[port] = true
+			given.ports[given.next%recentlyGiven] = port
+			given.next++
 			return address, l.Close()
 		}
 	}
-	return "", fmt.Errorf("none of %d tries: %w", tries, err)
+	return "", fmt.Errorf("none in %d tries: %w", tries, err)
 }

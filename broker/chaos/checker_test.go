@@ -34,7 +34,10 @@ func TestTheCheckerSeesADiskThatWentBack(t *testing.T) {
 		return fault{"liar", "the disk goes back", func(ctx context.Context) error {
 			n := a.nodes()[0]
 			if strikes++; strikes == 2 {
-				// There must be something that the copy does not have.
+				// There must be something that the copy does not have: there is always more in
+				// the queues than has been settled since.
+				ctx, cancel := context.WithTimeout(ctx, time.Minute)
+				defer cancel()
 				for now := then; now.Accepted < then.Accepted+200 || now.Settled < then.Settled+200; now = a.oracle.Interim() {
 					if err := sleep(ctx, retryPause); err != nil {
 						return err

@@ -101,7 +101,7 @@ func (r *Result) printVerdict(w io.Writer) {
 		fmt.Fprintf(w, "  VIOLATION %s: %d\n", kind, n)
 	}
 	for _, v := range r.Violations {
-		fmt.Fprintf(w, "    %v\n", v)
+		fmt.Fprintf(w, "    %s\n", v.Tell("stretch"))
 	}
 	switch {
 	case r.Error != "":

@@ -54,7 +54,7 @@ func (r *Result) print(w io.Writer) {
 		fmt.Fprintf(w, "  VIOLATION %s: %d\n", kind, n)
 	}
 	for _, v := range r.Violations {
-		fmt.Fprintf(w, "    %v\n", v)
+		fmt.Fprintf(w, "    %s\n", v.Tell("life"))
 	}
 	if !r.OK() {
 		fmt.Fprintf(w, "  data and log are kept in %s\n", r.Dir)

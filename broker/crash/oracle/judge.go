@@ -30,7 +30,7 @@ func (o *Oracle) Delivered(d Delivery) bool {
 		return false
 	}
 	o.report.Delivered++
-	o.note(m, "delivered", d.Consumer)
+	o.note(m, delivered, d.Consumer)
 	o.judgeExistence(c, m)
 	o.judgeOrder(c, m)
 	o.judgeTTL(m, d)

@@ -74,9 +74,6 @@ const (
 	Fail                       // back in its place, delivery-count + 1
 )
 
-// settling is what a trail says of them.
-var settling = [...]string{Accept: "accepts", Reject: "rejects", Release: "releases", Fail: "fails"}
-
 func (o Outcome) removes() bool { return o == Accept || o == Reject }
 
 type sendState uint8
@@ -192,7 +189,7 @@ func (o *Oracle) Sending(s Send) {
 	defer o.mu.Unlock()
 	m := &message{Send: s}
 	o.messages[s.ID] = m
-	o.note(m, "sent", 0)
+	o.note(m, sent, 0)
 	o.report.Sent++
 }
 
@@ -202,7 +199,7 @@ func (o *Oracle) Accepted(id ID, at time.Time) {
 	defer o.mu.Unlock()
 	m := o.messages[id]
 	m.state, m.acceptedAt = sendAccepted, at
-	o.note(m, "accepted", 0)
+	o.note(m, accepted, 0)
 	o.report.Accepted++
 }
 
@@ -213,7 +210,7 @@ func (o *Oracle) Refused(id ID) {
 	defer o.mu.Unlock()
 	m := o.messages[id]
 	m.state = sendRefused
-	o.note(m, "refused", 0)
+	o.note(m, refused, 0)
 	o.report.Refused++
 }
 
@@ -241,7 +238,7 @@ func (o *Oracle) Detached(c Consumer) {
 	o.disrupted[left.queue] = now
 	for _, m := range left.holds {
 		m.holder, m.returned = 0, now
-		o.note(m, "detached", c)
+		o.note(m, detached, c)
 	}
 	left.holds, left.highest = nil, nil
 }
@@ -272,7 +269,7 @@ func (o *Oracle) Settled(id ID, out Outcome) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	m := o.messages[id]
-	o.note(m, "confirmed", 0)
+	o.note(m, confirmed, 0)
 	o.report.Settled++
 	o.tick++
 	if out.removes() {

@@ -406,8 +406,14 @@ func TestAViolationTellsWhatCameBeforeIt(t *testing.T) {
 	s.deliver(c, 1)
 	report := s.Interim()
 	require.Len(t, report.Violations, 1)
-	text := report.Violations[0].String()
+	text := report.Violations[0].Tell("life")
 	require.Regexp(t, `^disorder q message 1/1 in life 1: it came after 2 and was never given back; `+
-		`1/2: \S+ s sent \S+ s accepted \S+ s delivered consumer 1 \S+ s accepts consumer 1 \S+ s confirmed; `+
-		`1/1: \S+ s sent \S+ s accepted \S+ s delivered consumer 1$`, text)
+		`1/2: \S+ s sent, \S+ s accepted, \S+ s delivered to consumer 1, \S+ s accepted by consumer 1, \S+ s confirmed; `+
+		`1/1: \S+ s sent, \S+ s accepted, \S+ s delivered to consumer 1$`, text)
+
+	for range maxTrail {
+		s.deliver(c, 1)
+	}
+	require.Len(t, s.messages[id(1)].trail, maxTrail, "however often that was")
+	require.Equal(t, sent, s.messages[id(1)].trail[0].what)
 }

@@ -31,9 +31,9 @@ type Violation struct {
 	Trail   string `json:"trail,omitempty"` // what was done with the message and seen of it
 }
 
-// String tells it in a line.
-func (v Violation) String() string {
-	text := fmt.Sprintf("%s %s message %s in life %d: %s", v.Kind, v.Queue, v.Message, v.Life, v.Why)
+// Tell tells it in a line. life is what Life is called.
+func (v Violation) Tell(life string) string {
+	text := fmt.Sprintf("%s %s message %s in %s %d: %s", v.Kind, v.Queue, v.Message, life, v.Life, v.Why)
 	if v.Trail != "" {
 		text += "; " + v.Trail
 	}
