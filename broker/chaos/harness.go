@@ -226,8 +226,13 @@ func (h *harness) episode(ctx context.Context) error {
 	return h.heal(ctx)
 }
 
-// calm lets some time pass and tells the oracle that the weather is calm.
+// calm lets some time pass and tells the oracle that the weather is calm. What a change of
+// leaders may have caused is no violation, so each node gets its share of leaderships
+// first: the cluster would see to that itself, 10 to 20 s later.
 func (h *harness) calm(ctx context.Context) error {
+	if err := h.rebalance(ctx); err != nil {
+		return err
+	}
 	if err := sleep(ctx, h.grace); err != nil {
 		return err
 	}
@@ -237,6 +242,22 @@ func (h *harness) calm(ctx context.Context) error {
 	h.oracle.Calm()
 	h.say("calm, in terms %v", h.calmed.terms)
 	h.pauses.fault("calm", "nothing")
+	return nil
+}
+
+// rebalance is what an operator may do when all is well again: it must work.
+func (h *harness) rebalance(ctx context.Context) error {
+	if h.network == nil {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, operateLimit)
+	defer cancel()
+	if _, err := h.operate(limited, "rebalance"); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		h.oracle.Blame(oracle.Stuck, fmt.Sprintf("entrepot cluster rebalance: %v", err))
+	}
 	return nil
 }
 
