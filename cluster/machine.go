@@ -21,6 +21,7 @@ type machine struct {
 	newConf   func(raft.Configuration) // told of every committed configuration
 	restored  func()                   // told of every state that came as a stream
 	failed    func(error)              // told when an entry can't be applied
+	advanced  func()                   // told after each batch of entries
 	err       error                    // why: no entry is applied any more
 	held      bool                     // the last entry was put off, see Result.Held
 	responses []any                    // all nil: nobody reads a future's response, see Batcher
@@ -32,6 +33,7 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	for _, l := range logs {
 		m.Apply(l)
 	}
+	m.advanced()
 	for len(m.responses) < len(logs) {
 		m.responses = append(m.responses, nil)
 	}

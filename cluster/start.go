@@ -67,7 +67,7 @@ func start(cfg Config, stable *stableStore, log entryLog, marks markStore) (*Gro
 	var err error
 	if g.raft, err = p.newRaft(&machine{
 		fsm: cfg.FSM, batcher: g.batcher, intake: &g.intake, clock: g.clock, snaps: g.snaps, confs: &g.confs,
-		newConf: g.configured, restored: g.restored, failed: g.fatal,
+		newConf: g.configured, restored: g.restored, failed: g.fatal, advanced: g.advanced,
 	}); err != nil {
 		return nil, err
 	}
@@ -173,6 +173,13 @@ func (p *parts) newRaft(m *machine) (r *raft.Raft, err error) {
 func (g *Group) restored() {
 	if g.cfg.OnRestore != nil {
 		g.cfg.OnRestore()
+	}
+}
+
+// advanced: entries were applied.
+func (g *Group) advanced() {
+	if g.peers != nil {
+		g.peers.lulls.committed()
 	}
 }
 

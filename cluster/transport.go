@@ -46,6 +46,7 @@ type transport struct {
 	came   chan struct{} // closed and made anew with every connection
 
 	pipelines []*pipeline // replaced, not changed
+	lulls     lulls
 }
 
 // call is a question to a peer that has not been answered.
@@ -75,12 +76,14 @@ var (
 
 func newTransport(cfg *Config, f *followers, c *clock) *transport {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &transport{
+	t := &transport{
 		id: cfg.NodeID, shard: cfg.Shard, hub: cfg.Hub, followers: f, clock: c,
 		consumer: make(chan raft.RPC, consumerRoom), questions: make(chan question, consumerRoom),
 		voteFrom: time.Now().Add(cfg.LeaseTimeout),
 		ctx:      ctx, cancel: cancel, calls: map[uint64]*call{}, came: make(chan struct{}),
 	}
+	t.lulls.begin(t)
+	return t
 }
 
 // close lets every call and stream fail.
