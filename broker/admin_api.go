@@ -121,8 +121,8 @@ func (b *Broker) list(prefix, after string, limit int) ([]found, error) {
 }
 
 // Queue implements admin.Broker.
-func (b *Broker) Queue(_ context.Context, name string) (admin.Queue, error) {
-	q, err := b.lookup(name)
+func (b *Broker) Queue(ctx context.Context, name string) (admin.Queue, error) {
+	q, err := b.lookup(ctx, name)
 	if err != nil {
 		return admin.Queue{}, err
 	}
@@ -136,12 +136,12 @@ type found struct {
 }
 
 // lookup finds a queue's row. Errors: admin.ErrNotFound, admin.ErrUnavailable.
-func (b *Broker) lookup(name string) (*found, error) {
+func (b *Broker) lookup(ctx context.Context, name string) (*found, error) {
 	if err := b.formed(); err != nil {
 		return nil, err
 	}
-	q, err := b.directory.lookup(name)
-	if errors.Is(err, errRepairing) {
+	q, err := b.directory.lookupSure(ctx, name)
+	if errors.Is(err, errRepairing) || errors.Is(err, errNotLevel) {
 		return nil, fmt.Errorf("%w: %v", admin.ErrUnavailable, err)
 	}
 	if err != nil {
@@ -205,7 +205,7 @@ func (b *Broker) Declare(ctx context.Context, name string, d admin.Declaration) 
 
 // Delete implements admin.Broker.
 func (b *Broker) Delete(ctx context.Context, name string) (uint64, error) {
-	q, err := b.lookup(name)
+	q, err := b.lookup(ctx, name)
 	if err != nil {
 		return 0, err
 	}
@@ -221,7 +221,7 @@ func (b *Broker) Delete(ctx context.Context, name string) (uint64, error) {
 
 // Purge implements admin.Broker.
 func (b *Broker) Purge(ctx context.Context, name string) (uint64, error) {
-	q, err := b.lookup(name)
+	q, err := b.lookup(ctx, name)
 	if err != nil {
 		return 0, err
 	}

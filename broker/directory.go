@@ -112,18 +112,68 @@ func (d *directory) open(name string, done openDone) {
 		done(a, err)
 		return
 	}
-	if d.policy(name).Create != queue.CreateOnUse {
+	onUse := d.policy(name).Create == queue.CreateOnUse
+	if !onUse && !d.broker.clustered() {
 		d.mu.Unlock()
-		done(nil, linkError(wire.CondNotFound, "there is no queue %q, and its policy makes none on use", name))
+		done(nil, openError(name, errNoQueue))
 		return
 	}
 	d.making[name] = []openDone{done}
 	d.mu.Unlock()
-	d.declare(name, nil, func(q *declared, err error) { d.made(name, q, err) })
+	if onUse {
+		d.declare(name, nil, func(q *declared, err error) { d.made(name, q, err) })
+	} else {
+		d.broker.goAside(func() { d.openDeclared(name) })
+	}
 }
 
-// errDeleted: a queue was deleted before links could be attached to it.
-var errDeleted = errors.New("it was deleted again")
+// openDeclared looks for a queue that this node does not know of, and that is not made on
+// use. REQUIRES: making has it.
+func (d *directory) openDeclared(name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), levelPatience)
+	defer cancel()
+	q, err := d.lookupSure(ctx, name)
+	switch {
+	case err == nil && q == nil:
+		err = errNoQueue
+	case err != nil && !errors.Is(err, errNotLevel) && !errors.Is(err, errRepairing):
+		d.home(name).failed(err)
+		err = errStoreFailed
+	}
+	d.made(name, q, err)
+}
+
+// lookupSure is lookup of what every node knows: that a queue is not known here counts
+// only if the leader of its shard does not know it either.
+func (d *directory) lookupSure(ctx context.Context, name string) (*declared, error) {
+	q, err := d.lookup(name)
+	if q != nil || err != nil || !d.broker.clustered() {
+		return q, err
+	}
+	if err := d.home(name).level.await(ctx); err != nil {
+		return nil, err
+	}
+	return d.lookup(name)
+}
+
+// openError is what a client is told whose link can't have its queue.
+func openError(name string, err error) *amqp.Error {
+	switch {
+	case errors.Is(err, errNoQueue):
+		return linkError(wire.CondNotFound, "there is no queue %q, and its policy makes none on use", name)
+	case errors.Is(err, errNotLevel), errors.Is(err, errRepairing), errors.Is(err, errStoreFailed):
+		return linkError(wire.CondInternalError, "queue %q: %v", name, err)
+	}
+	return linkError(wire.CondInternalError, "the queue %q could not be declared: %v", name, err)
+}
+
+var (
+	// errDeleted: a queue was deleted before links could be attached to it.
+	errDeleted = errors.New("it was deleted again")
+	errNoQueue = errors.New("there is no such queue")
+	// errStoreFailed is what clients hear of it.
+	errStoreFailed = errors.New("the store failed")
+)
 
 // find makes the runtime of a queue that exists, with one link counted.
 // REQUIRES: d.mu is held.
@@ -131,10 +181,10 @@ func (d *directory) find(name string) (*address, *amqp.Error) {
 	q, err := d.lookup(name)
 	switch {
 	case errors.Is(err, errRepairing):
-		return nil, linkError(wire.CondInternalError, "%v", err)
+		return nil, openError(name, err)
 	case err != nil:
 		d.home(name).failed(err)
-		return nil, linkError(wire.CondInternalError, "the store failed")
+		return nil, openError(name, errStoreFailed)
 	}
 	if q == nil {
 		return nil, nil
@@ -301,7 +351,7 @@ func (d *directory) made(name string, q *declared, err error) {
 	d.mu.Unlock()
 	var fault *amqp.Error
 	if err != nil {
-		fault = linkError(wire.CondInternalError, "the queue %q could not be declared: %v", name, err)
+		fault = openError(name, err)
 	}
 	for _, done := range waiting {
 		done(a, fault)

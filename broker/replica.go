@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -111,6 +112,81 @@ func (s *shard) await(ctx context.Context, seen func() (bool, error)) error {
 		case <-changed:
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+	}
+}
+
+// levelPatience bounds how long a leader is looked for that knows what this node does not:
+// an election and more.
+const levelPatience = 5 * time.Second
+
+// errNotLevel: no leader says how far this node's replica should be.
+var errNotLevel = errors.New("this node has not heard of it, and hears from no leader of the shard")
+
+// catchUp returns when this node's replica has everything that anybody was told of before.
+func (s *shard) catchUp() error {
+	ctx, cancel := context.WithTimeout(context.Background(), levelPatience)
+	defer cancel()
+	index, err := s.broker.cluster.LeaderApplied(ctx, s.id)
+	if err == nil {
+		err = s.await(ctx, func() (bool, error) {
+			if s.repairing.Load() {
+				return false, errRepairing
+			}
+			return s.journal.AppliedIndex() >= index, nil
+		})
+	}
+	if err != nil && !errors.Is(err, errRepairing) {
+		err = fmt.Errorf("%w (%v)", errNotLevel, err)
+	}
+	return err
+}
+
+// level has many who ask at a time share a few rounds of catchUp: each is answered by one
+// that began after it had asked.
+type level struct {
+	reach func() error
+	spawn func(func())
+
+	mu      sync.Mutex
+	asked   []chan<- error // since the round that runs began
+	running bool
+}
+
+// await returns when a round that began after the call has ended, with its error, or
+// errNotLevel when ctx ends before.
+func (l *level) await(ctx context.Context) error {
+	answer := make(chan error, 1)
+	l.mu.Lock()
+	l.asked = append(l.asked, answer)
+	first := !l.running
+	l.running = true
+	l.mu.Unlock()
+	if first {
+		l.spawn(l.run)
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%w (%v)", errNotLevel, ctx.Err())
+	}
+}
+
+// run makes rounds until nobody has asked during one.
+func (l *level) run() {
+	for {
+		l.mu.Lock()
+		asked := l.asked
+		l.asked = nil
+		l.running = len(asked) > 0
+		l.mu.Unlock()
+		if len(asked) == 0 {
+			return
+		}
+		err := l.reach()
+		for _, answer := range asked {
+			answer <- err
 		}
 	}
 }

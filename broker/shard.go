@@ -37,6 +37,7 @@ type shard struct {
 	reign   atomic.Pointer[reign] // nil: this node does not lead
 
 	news    news    // of the replica: after each Apply
+	level   level   // asks the leader how far the replica should be
 	watched watched // addresses whose gate is shut
 	busy    gate    // shut while the log is behind
 	adrift  gate    // shut while nobody leads, as far as this node knows
@@ -68,6 +69,7 @@ func newShard(b *Broker, id uint16, shards int, j *journal.Shard) *shard {
 		routed:        make(chan struct{}),
 	}
 	s.relay = newRelay(s, shards)
+	s.level.reach, s.level.spawn = s.catchUp, b.goAside
 	s.adrift.close()
 	return s
 }

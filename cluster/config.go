@@ -191,8 +191,8 @@ type Config struct {
 	// Raft's clocks: 1 s, 1 s, 500 ms and 200 ms. Shorter heartbeats and leases
 	// lost leaders on a loaded machine. A single voter does not wait for them: it
 	// elects itself at once (see Group). CommitTimeout (up to twice as long) is how
-	// long the followers of an idle leader may be without knowing of its last commit;
-	// each costs a frame to every follower.
+	// often an idle leader tells its followers of its last commit, which they know as a
+	// rule (see lulls); each costs a frame to every follower.
 	HeartbeatTimeout, ElectionTimeout, LeaseTimeout, CommitTimeout time.Duration
 
 	// Eager: this node is to lead. From its start it waits for another leader as long as

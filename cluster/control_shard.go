@@ -14,6 +14,7 @@ type shardRequest struct {
 	Op    string `json:"op"`
 	Node  string `json:"node,omitempty"`
 	Force bool   `json:"force,omitempty"`
+	Sure  bool   `json:"sure,omitempty"` // of shardState: nobody else leads, and Applied is wanted
 }
 
 // The words of shardRequest.Op.
@@ -31,6 +32,9 @@ type shardReply struct {
 	Last      uint64         `json:"last"` // the leader's newest entry
 	Servers   []Server       `json:"servers"`
 	Followers []FollowerStat `json:"followers"`
+	// Applied is how far the leader's state is, if that was asked for; 0 from a release
+	// that does not say.
+	Applied uint64 `json:"applied,omitempty"`
 }
 
 func (r *shardReply) server(node string) (Server, bool) {
@@ -101,6 +105,9 @@ func (n *Node) handleShard(ctx context.Context, _ string, req shardRequest) (sha
 	var err error
 	switch req.Op {
 	case shardState:
+		if req.Sure {
+			return r.sureState(st)
+		}
 	case shardAdd:
 		if _, member := st.server(req.Node); !member {
 			err = r.group.AddNonvoter(ctx, req.Node)
@@ -126,6 +133,23 @@ func (n *Node) handleShard(ctx context.Context, _ string, req shardRequest) (sha
 func (r *replica) state() shardReply {
 	s := r.group.Stats()
 	return shardReply{Leader: r.node.cfg.ID, Last: s.LastIndex, Servers: r.group.Servers(), Followers: s.Followers}
+}
+
+// sureState is st with what was applied. It is as of now: nobody else leads yet.
+func (r *replica) sureState(st shardReply) (shardReply, error) {
+	st.Applied = r.group.cfg.FSM.AppliedIndex()
+	if !r.group.LeaseValid(time.Now()) { // after the look
+		return shardReply{}, ErrNotLeader
+	}
+	return st, nil
+}
+
+// LeaderApplied is how far a shard's state is at its leader, by FSM.AppliedIndex: a replica
+// that is as far knows of everything that anybody was told of before the call. It asks the
+// leader, this node or another one, until ctx ends. Errors: ErrUnavailable.
+func (n *Node) LeaderApplied(ctx context.Context, shard uint16) (uint64, error) {
+	st, err := askLeader[shardReply](ctx, n, shard, callShard, shardRequest{Shard: shard, Op: shardState, Sure: true})
+	return st.Applied, err
 }
 
 // remove takes a node out, if those who stay can go on without it.

@@ -57,10 +57,9 @@
 //   - Raft's back-off after failed AppendEntries reaches 10 s, and lasts on when the
 //     follower is back: entries for a node that is away wait in the transport for the
 //     connection instead (rpcs.go).
-//   - A follower learns of a commit with the next AppendEntries. An idle leader sends
-//     one after CommitTimeout, so 200 to 400 ms is how far behind a follower's state
-//     may be when nothing more comes; nobody waits for it but a node whose answer was
-//     lost, and readers of a follower's state.
+//   - A follower learns of a commit with the next AppendEntries. An idle leader's Raft
+//     sends one after CommitTimeout, which is long because it does so for as long as
+//     nothing happens; we send one before, once (lull.go).
 //   - Raft's main loop reads the whole of an InstallSnapshot; heartbeats go beside it
 //     (transport.go), and the leader's log keeps what comes after it (followers.go).
 //   - HeartbeatTimeout may change while Raft runs: a follower whose connection to the
